@@ -1,0 +1,1 @@
+"""Floor 4: who may log in, and which addresses exist."""

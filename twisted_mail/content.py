@@ -1,0 +1,150 @@
+"""A message's octets: in memory, above a bound in a temporary file; immutable once complete.
+
+Lines end in LF here, as on disk (framing.py converts at the wire).  The temporary file has no name: when the server
+dies, or the message is dropped, nothing is left behind.  A message is made once, by a `MessageBuilder`, and shared.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from twisted.internet.defer import Deferred
+
+from twisted_mail.message.header import header_size
+
+MEMORY_BOUND = 256 * 1024
+"""Octets of one message that are held in memory, on receipt and when a piece of a file is read."""
+
+Blocking = Callable[[Callable[[], object]], "Deferred[object]"]
+"""Runs a blocking call in a thread: `deferToThreadPool` with its pool bound, or `defer.execute` in a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A complete message.  *header* is what comes first: trace fields and the header block with its blank line."""
+
+    header: bytes
+    body: bytes | SpilledBody
+    lines: int
+    """Line ends in header and body."""
+
+    @property
+    def size(self) -> int:
+        """Octets with LF line ends: the size of its file."""
+        return len(self.header) + len(self.body)
+
+    @property
+    def wire_size(self) -> int:
+        """Octets with CRLF line ends: what SIZE and LIST count."""
+        return self.size + self.lines
+
+    def with_header(self, header: bytes) -> Message:
+        """The same body under another header block."""
+        return Message(header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"))
+
+    def with_fields(self, fields: bytes) -> Message:
+        """The same message with *fields*, complete lines, in front."""
+        return Message(fields + self.header, self.body, self.lines + fields.count(b"\n"))
+
+    def pieces(self) -> Iterator[bytes]:
+        """All octets from front to back.  Blocks for the disk where the body is in a file."""
+        yield self.header
+        if isinstance(self.body, bytes):
+            yield self.body
+        else:
+            yield from self.body.pieces()
+
+    def write_to(self, descriptor: int) -> None:
+        """Write all octets to *descriptor*.  Blocks; raises OSError."""
+        if isinstance(self.body, bytes):
+            _write_all(descriptor, self.header + self.body)
+        else:
+            for piece in self.pieces():
+                _write_all(descriptor, piece)
+
+
+@dataclass(frozen=True, slots=True)
+class SpilledBody:
+    """A body in a temporary file without a name, which goes when the last reference to it does."""
+
+    file: BinaryIO
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def pieces(self) -> Iterator[bytes]:
+        """The octets, MEMORY_BOUND at a time.  Blocks; any number of readers at once."""
+        position = self.start
+        while position < self.end:
+            piece = os.pread(self.file.fileno(), min(MEMORY_BOUND, self.end - position), position)
+            if not piece:
+                raise OSError("the temporary file of a message is shorter than it was written")
+            yield piece
+            position += len(piece)
+
+
+class MessageBuilder:
+    """Takes a message chunk by chunk.  Holds at most two times MEMORY_BOUND and one chunk in memory."""
+
+    def __init__(self, directory: str, blocking: Blocking) -> None:
+        """*directory*: where a large message's temporary file is made; *blocking*: how to wait for the disk."""
+        self._directory = directory
+        self._blocking = blocking
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._lines = 0
+        self._file: BinaryIO | None = None
+        self._spilled = 0
+        self._header = b""
+        self._writing: Deferred[object] | None = None
+
+    def write(self, chunk: bytes) -> bool:
+        """Take the next octets.  True: too much is buffered, `await drain()` before the next chunk."""
+        self._chunks.append(chunk)
+        self._buffered += len(chunk)
+        return self._buffered > MEMORY_BOUND
+
+    async def drain(self) -> None:
+        """Hand what is buffered to the disk; returns while it is written.  Raises OSError of the write before."""
+        await self._written()
+        buffered = b"".join(self._chunks)
+        self._chunks, self._buffered = [], 0
+        self._writing = self._blocking(lambda: self._spill(buffered))
+
+    async def finish(self) -> Message:
+        """The complete message.  Raises OSError: the disk failed, there is no message."""
+        if self._file is None and self._writing is None:
+            octets = b"".join(self._chunks)
+            size = header_size(octets)
+            return Message(octets[:size], octets[size:], octets.count(b"\n"))
+        await self.drain()
+        await self._written()
+        assert self._file is not None
+        return Message(self._header, SpilledBody(self._file, len(self._header), self._spilled), self._lines)
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    def _spill(self, octets: bytes) -> None:
+        """In a thread; never two at once."""
+        if self._file is None:
+            self._header = octets[: header_size(octets)]
+            # owned by the SpilledBody, closed with it
+            self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+        _write_all(self._file.fileno(), octets)
+        self._spilled += len(octets)
+        self._lines += octets.count(b"\n")
+
+
+def _write_all(descriptor: int, octets: bytes) -> None:
+    written = os.write(descriptor, octets)
+    while written < len(octets):  # a signal or a nearly full disk cut it short
+        written += os.write(descriptor, memoryview(octets)[written:])

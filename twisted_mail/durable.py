@@ -1,0 +1,268 @@
+"""The committer: write, sync, rename, sync the directory, many files at once.  The only file that knows how.
+
+One thread a process takes all jobs that wait and runs them phase by phase, so that a batch shares the journal commits
+of the file system, and a lone job waits for nobody.  One hop back to the reactor answers the whole batch.  A job that
+fails fails alone.  A sync that failed is final: the file is removed and never synced again, because the kernel may have
+dropped the pages and would answer "done" the second time.
+
+Promise: when the Deferred of a job fires, what the job did survives a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from enum import Flag, auto
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+MAX_BATCH = 256
+"""Jobs a batch: bounds open descriptors, and the wait of the first job for the last."""
+
+
+class Phase(Flag):
+    """Which half of a job to run.  Both in one go cost one wait instead of two."""
+
+    PREPARE = auto()
+    """Write and sync: all that usually fails."""
+    PUBLISH = auto()
+    """Rename, link or unlink, and sync the directories."""
+    BOTH = PREPARE | PUBLISH
+
+
+class Job(Protocol):
+    """Something to be made durable.  An OSError from any step ends this job; `undo` is called then."""
+
+    def write(self) -> None:
+        """PREPARE: create and fill files."""
+
+    def sync(self) -> None:
+        """PREPARE, once all of the batch are written: have them on disk."""
+
+    def publish(self) -> Iterable[str]:
+        """PUBLISH: rename, link, unlink; the directories that must be synced before it counts."""
+
+    def undo(self) -> None:
+        """Leave nothing behind, also after `publish`.  Must not raise."""
+
+
+class NewFile:
+    """One file: written at *temporary*, then found under each of *names* (one rename, the others hard links)."""
+
+    def __init__(
+        self,
+        write: Callable[[int], None],
+        temporary: str,
+        names: Sequence[str],
+        make_directories: Callable[[str], None],
+    ) -> None:
+        """*write* puts the octets into a descriptor; *make_directories* is told a path whose directory is missing."""
+        self._write = write
+        self._temporary = temporary
+        self._names = names
+        self._make_directories = make_directories
+        self._descriptor = -1
+        self._made: list[str] = []
+
+    def write(self) -> None:
+        self._descriptor = _retrying(self._make_directories, self._temporary, lambda: _create(self._temporary))
+        self._made.append(self._temporary)
+        self._write(self._descriptor)
+
+    def sync(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def publish(self) -> Iterable[str]:
+        first, *others = self._names
+        for name in others:
+            _retrying(self._make_directories, name, lambda name=name: os.link(self._temporary, name))  # type: ignore[misc]  # mypy knows no defaults of a lambda
+            self._made.append(name)
+        _retrying(self._make_directories, first, lambda: os.rename(self._temporary, first))
+        self._made[0] = first
+        return [os.path.dirname(name) for name in self._names]
+
+    def undo(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        for name in self._made:
+            with suppress(OSError):
+                os.unlink(name)
+        self._made = []
+
+
+class Removal:
+    """Files to be unlinked.  One that is gone already counts as removed; `failed` holds those that are still there."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self.failed: list[tuple[str, OSError]] = []
+
+    def write(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        pass
+
+    def publish(self) -> Iterable[str]:
+        for path in self._paths:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self.failed.append((path, error))
+        return {os.path.dirname(path) for path in self._paths}
+
+    def undo(self) -> None:
+        pass
+
+
+class Committer:
+    """Runs jobs in its thread.  `run` belongs to the reactor's thread; `start` and `stop` to the service."""
+
+    _log = Logger()
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        self._thread = Thread(target=self._work, name="committer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, then end the thread.  Blocks until then."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def run(self, job: Job, phase: Phase) -> Deferred[None]:
+        """Fires when that phase of *job* is durable; fails with OSError, and then nothing of the job is left."""
+        entry = _Entry(job, phase)
+        self._waiting.put(entry)
+        return entry.done
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            stopping = False
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                entry = self._waiting.get()
+                if entry is None:
+                    stopping = True
+                    break
+                batch.append(entry)
+            run_batch(batch)
+            self._reactor.callFromThread(_answer, batch)
+            if stopping:
+                break
+
+
+class _Entry:
+    """A job on its way through a batch."""
+
+    __slots__ = ("done", "failure", "job", "phase")
+
+    def __init__(self, job: Job, phase: Phase) -> None:
+        self.job = job
+        self.phase = phase
+        self.done: Deferred[None] = Deferred()
+        self.failure: Failure | None = None
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Run one step, unless an earlier one failed."""
+        if self.failure is None:
+            try:
+                step()
+            except Exception:  # noqa: BLE001 (an OSError, or our bug: either ends this job and no other)
+                self.fail(_failure())
+
+    def fail(self, failure: Failure) -> None:
+        self.failure = failure
+        self.job.undo()
+
+
+def run_batch(batch: Sequence[_Entry]) -> None:
+    """All phases of all jobs, in the thread."""
+    preparing = [entry for entry in batch if Phase.PREPARE in entry.phase]
+    for entry in preparing:
+        entry.attempt(entry.job.write)
+    for entry in preparing:
+        entry.attempt(entry.job.sync)
+    touched: dict[str, list[_Entry]] = {}
+    for entry in batch:
+        if Phase.PUBLISH in entry.phase:
+            entry.attempt(lambda entry=entry: _publish(entry, touched))  # type: ignore[misc]  # as above
+    for directory, entries in touched.items():
+        try:
+            sync_directory(directory)
+        except OSError:
+            failure = _failure()
+            for entry in entries:
+                if entry.failure is None:
+                    entry.fail(failure)
+
+
+def _publish(entry: _Entry, touched: dict[str, list[_Entry]]) -> None:
+    for directory in entry.job.publish():
+        touched.setdefault(directory, []).append(entry)
+
+
+def _answer(batch: Sequence[_Entry]) -> None:
+    """Back in the reactor's thread."""
+    for entry in batch:
+        if entry.failure is None:
+            entry.done.callback(None)
+        else:
+            entry.done.errback(entry.failure)
+
+
+def sync_directory(path: str) -> None:
+    """Have the names in a directory on disk.  Blocks; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: str, mode: int = 0o700) -> None:
+    """`path` exists afterwards and its name survives a power cut; its parents likewise.  Blocks; raises OSError."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_directory(parent, mode)
+    with suppress(FileExistsError):
+        os.mkdir(path, mode)
+    sync_directory(parent)
+
+
+def _failure() -> Failure:
+    return Failure()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
+
+
+def _create(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def _retrying(make_directories: Callable[[str], None], path: str, act: Callable[[], int | None]) -> int:
+    """Try *act* again after its directory was made, where it was missing: most writes find it there."""
+    try:
+        return act() or 0
+    except FileNotFoundError:
+        make_directories(path)
+        return act() or 0

@@ -1,0 +1,179 @@
+"""Every extension point of the server, with its errors.  Read this first, then service.py, which puts them together.
+
+Three journeys meet here: a message comes in and goes out through `IDeliveryTarget` and `IDelivery`; a message is read
+through `IMaildrop`; who may do either is decided by twisted.cred's Portal, whose avatars these interfaces are.
+
+Nothing above this file may assume that a mailbox is a folder, that the directory of users is a file, or that there is
+one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from zope.interface import Attribute, Interface, implementer
+
+from twisted_mail.content import Message
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.smtp.reply import SMTPError
+
+# ---- a message on its way
+
+
+class IDeliveryTarget(Interface):
+    """Somewhere a message can go: a policy, the router, a mailbox store, a queue.  A filter is a target around one."""
+
+    def begin(origin: Origin, sender: Address | None, options: MailOptions) -> Awaitable[IDelivery]:
+        """Open a transaction.  *sender* is None for the null reverse-path.
+
+        Raises SMTPError: the sender is refused, its reply is for the peer.
+        """
+
+
+class IDelivery(Interface):
+    """One message on its way.  Used in this order; ended by exactly one of `commit`, `deliver` and `abort`."""
+
+    def add_recipient(recipient: Recipient) -> Awaitable[None]:
+        """Raises SMTPError: this recipient is refused, the transaction goes on."""
+
+    def prepare(message: Message) -> Awaitable[Mapping[Recipient, SMTPError | None]]:
+        """Do all that can fail (write, sync).  None means: mine, once committed."""
+
+    def commit() -> Awaitable[None]:
+        """Make it real (rename, sync the directory).  Raises SMTPError if that failed after all."""
+
+    def deliver(message: Message) -> Awaitable[Mapping[Recipient, SMTPError | None]]:
+        """`prepare` and `commit` in one: for a caller that has no second target to keep in step.
+
+        A target does both with a single wait for its disk where it can.  None means: on disk, for good.
+        """
+
+    def abort() -> None:
+        """Leave no trace.  Safe at any time before commit(), and after a failed prepare() or deliver()."""
+
+
+# ---- who exists
+
+
+class NoSuchUser(Exception):
+    """No account, alias or catch-all takes this address, though its domain is one of ours."""
+
+
+class UserDisabled(Exception):
+    """The account exists and is switched off: mail for it is refused for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What an address stands for once aliases are followed."""
+
+    mailboxes: tuple[Address, ...]
+    """Accounts of ours, in their canonical spelling, each once."""
+    outside: tuple[Address, ...] = ()
+    """Addresses in domains that are not ours."""
+
+
+class IUsers(Interface):
+    """Which addresses exist, and what they expand to."""
+
+    def is_local(domain: str) -> Awaitable[bool]:
+        """Whether *domain* (lower-case A-labels) is one of ours."""
+
+    def expand(address: Address) -> Awaitable[Expansion]:
+        """Follow plus addressing, aliases and the domain's catch-all from an address in a local domain.
+
+        Raises NoSuchUser or UserDisabled.
+        """
+
+    def may_send_as(account: Address, address: Address) -> Awaitable[bool]:
+        """Whether *address* is one of *account*'s own: itself, with a plus extension, or an alias that leads to it."""
+
+
+# ---- logging in
+
+
+@implementer(IUsernamePassword)
+class PasswordLogin:
+    """The credentials of USER/PASS, PLAIN and LOGIN.  Any cred checker for IUsernamePassword understands them."""
+
+    def __init__(self, user: str, password: str, origin: Origin) -> None:
+        self.username = user.encode()
+        self.password = password.encode()
+        self.origin = origin
+        """Where the login comes from, for limits and the log."""
+
+    def checkPassword(self, password: bytes) -> bool:
+        return self.password == password
+
+
+class AccountDisabled(UnauthorizedLogin):
+    """The password was right and the account is switched off."""
+
+
+class LoginUnavailable(Exception):
+    """The password could not be checked just now (overload, directory unreadable): the client may try again."""
+
+
+# ---- a message is read
+
+
+class MaildropLocked(Exception):
+    """Another session has the maildrop.  The text says who, from where and since when, for the log."""
+
+
+class MessageGone(Exception):
+    """The message was there at login and another program has removed it since."""
+
+
+class MessageUnreadable(Exception):
+    """The message is there and cannot be read (permissions, a broken disk)."""
+
+
+class DeletionFailed(Exception):
+    """Some messages that were to be deleted are still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaildropMessage:
+    """One message of a listing."""
+
+    size: int
+    """Octets on the wire, before dots are stuffed: exactly what RETR sends (RFC 1939 §11)."""
+    uid: str
+    """1 to 70 characters of 0x21 to 0x7E, the same in every session (RFC 1939 §7)."""
+
+
+class IMessageReader(Interface):
+    """An open message, read from front to back."""
+
+    def read() -> Awaitable[bytes]:
+        """The next piece, with LF or CRLF line ends as on disk; empty at the end.  Raises MessageUnreadable."""
+
+    def close() -> None:
+        """Let go of it.  Safe at any time, more than once."""
+
+
+class IMaildrop(Interface):
+    """The POP3 avatar: one account's messages, locked for one session."""
+
+    messages: Sequence[MaildropMessage] = Attribute("Fixed for the session; message number n has index n - 1.")
+
+    def open(index: int) -> Awaitable[IMessageReader]:
+        """Raises MessageGone or MessageUnreadable."""
+
+    def update(deleted: Set[int]) -> Awaitable[None]:
+        """Delete these for good: unlinked and the directory synced.  Raises DeletionFailed if some could not be."""
+
+    def release() -> None:
+        """Give up the lock.  Safe at any time, more than once."""
+
+
+class IMailboxStore(Interface):
+    """Where the mailboxes are.  (Delivering into them is the same object's IDeliveryTarget.)"""
+
+    def open_maildrop(account: Address, origin: Origin) -> Awaitable[IMaildrop]:
+        """Lock and list one account's messages.  Raises MaildropLocked, or OSError where the disk is at fault."""

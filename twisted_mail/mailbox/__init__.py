@@ -1,0 +1,1 @@
+"""Floor 4: Maildirs: delivering into them and reading them back."""

@@ -1,0 +1,84 @@
+"""The header block of a message: where it ends, its fields, and the trace fields that we add (RFC 5322, RFC 5321 §4.4).
+
+Works on text with LF line ends and never looks at the body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import format_datetime
+
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Origin
+
+# field = field-name ":" unstructured, folded lines begin with white space (RFC 5322 §2.2); obs-FWS before ":" (§4.5)
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
+
+
+def header_size(text: bytes) -> int:
+    """Octets of the header block with its blank line.
+
+    A text without blank line is all header if every line is a field; else the header ends before the first that is not.
+    """
+    if text.startswith(b"\n"):
+        return 1
+    end = text.find(b"\n\n")
+    if end >= 0 and _FIELD.match(text):
+        return end + 2
+    position = 0
+    while match := _FIELD.match(text, position):
+        position = match.end()
+    return position
+
+
+def fields(header: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each field as (name in lower case, the whole field with its line ends); lines that are no field are left out."""
+    for match in _FIELD.finditer(header):
+        yield match.group(1).decode("ascii").lower(), match.group()
+
+
+def has_field(header: bytes, name: str) -> bool:
+    """Whether a field of that name (lower case) is there."""
+    return any(found == name for found, _ in fields(header))
+
+
+def without_field(header: bytes, name: str) -> bytes:
+    """The header block without any field of that name (lower case)."""
+    return _FIELD.sub(lambda m: b"" if m.group(1).decode("ascii").lower() == name else m.group(), header)
+
+
+def return_path(sender: Address | None) -> bytes:
+    """Return-Path, which final delivery adds (RFC 5321 §4.4)."""
+    return f"Return-Path: <{sender or ''}>\n".encode()
+
+
+def received(origin: Origin, hostname: str, message_id: str, now: datetime, recipient: Address | None = None) -> bytes:
+    """One Received field (RFC 5321 §4.4, the TLS clause as RFC 8314 §4.3 wants it registered).
+
+    *recipient* only where there is one: naming one of several would tell each of the others (RFC 5321 §7.2).
+    What the peer said of itself is cut down to characters that cannot end the field or a comment.
+    """
+    hello = _harmless(origin.hello) or "unknown"
+    peer = f" ([{'IPv6:' if ':' in origin.peer else ''}{origin.peer}])" if origin.peer else ""
+    lines = [f"Received: from {hello}{peer}", f" by {hostname} with {_with_protocol(origin)} id {message_id}"]
+    if origin.tls is not None:
+        lines.append(f" (version={origin.tls.version} cipher={origin.tls.cipher})")
+    if recipient is not None:
+        lines.append(f" for <{recipient}>")
+    lines[-1] += ";"
+    lines.append(f" {format_datetime(now)}\n")
+    return "\n".join(lines).encode()
+
+
+def _with_protocol(origin: Origin) -> str:
+    """The keyword after "with" (RFC 3848): S for TLS, A for an authenticated peer."""
+    if not origin.extended:
+        return origin.protocol
+    name = "LMTP" if origin.protocol == "LMTP" else "ESMTP"
+    return name + ("S" if origin.tls else "") + ("A" if origin.user else "")
+
+
+def _harmless(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or c in ".-_:[]")[:255]

@@ -1,0 +1,54 @@
+"""An SMTP reply as a value: code, enhanced code, text (RFC 5321 §4.2, RFC 2034)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply.  *text* may hold several lines; *detail* is the enhanced code without its class, which is the first
+    digit of *code* ("1.1" in a 550 is 5.1.1), or empty where a reply has none (greeting, EHLO, 334, 354)."""
+
+    code: int
+    detail: str
+    text: str
+
+    @property
+    def status(self) -> str:
+        """The enhanced status code, as in `5.1.1` (RFC 3463 §2); empty where there is none."""
+        return f"{self.code // 100}.{self.detail}" if self.detail else ""
+
+    @property
+    def is_positive(self) -> bool:
+        return self.code < 400
+
+    @property
+    def is_temporary(self) -> bool:
+        """A 4yz: the client may try again (RFC 5321 §4.2.1)."""
+        return 400 <= self.code < 500
+
+    def encode(self) -> bytes:
+        """The octets on the wire, one line a text line, the enhanced code in each (RFC 2034 §4)."""
+        prefix = f"{self.code // 100}.{self.detail} " if self.detail else ""
+        if self.text.isprintable():
+            return f"{self.code} {prefix}{self.text}\r\n".encode()
+        *lines, last = ["".join(c if c.isprintable() else "?" for c in line) for line in self.text.split("\n")]
+        first = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines)
+        return f"{first}{self.code} {prefix}{last}\r\n".encode()
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (str(self.code), self.status, self.text) if part)
+
+
+class SMTPError(Exception):
+    """What the peer should hear instead of success.  The cause, if any, is for the log only."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+    @classmethod
+    def of(cls, code: int, detail: str, text: str) -> SMTPError:
+        """Shorthand for `SMTPError(Reply(code, detail, text))`."""
+        return cls(Reply(code, detail, text))
