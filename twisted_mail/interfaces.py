@@ -9,7 +9,7 @@ one process.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Mapping, Set
 from dataclasses import dataclass
 
 from twisted.cred.credentials import IUsernamePassword
@@ -17,6 +17,7 @@ from twisted.cred.error import UnauthorizedLogin
 from zope.interface import Attribute, Interface, implementer
 
 from twisted_mail.content import Message
+from twisted_mail.pop3.listing import Listing
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -137,16 +138,6 @@ class DeletionFailed(Exception):
     """Some messages that were to be deleted are still there."""
 
 
-@dataclass(frozen=True, slots=True)
-class MaildropMessage:
-    """One message of a listing."""
-
-    size: int
-    """Octets on the wire, before dots are stuffed: exactly what RETR sends (RFC 1939 §11)."""
-    uid: str
-    """1 to 70 characters of 0x21 to 0x7E, the same in every session (RFC 1939 §7)."""
-
-
 class IMessageReader(Interface):
     """An open message, read from front to back."""
 
@@ -160,7 +151,7 @@ class IMessageReader(Interface):
 class IMaildrop(Interface):
     """The POP3 avatar: one account's messages, locked for one session."""
 
-    messages: Sequence[MaildropMessage] = Attribute("Fixed for the session; message number n has index n - 1.")
+    listing: Listing = Attribute("Sizes and unique ids; fixed for the session.")
 
     def open(index: int) -> Awaitable[IMessageReader]:
         """Raises MessageGone or MessageUnreadable."""
