@@ -14,7 +14,19 @@ STANDARDS = {"smtp", "pop3", "message", "framing", "sasl"}
 CONTRACTS = {"interfaces", "durable", "content"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
-HOUSE = {"tap", "service", "config", "workers", "listeners", "demo", "cli", "testing"}
+HOUSE = {
+    "tap",
+    "service",
+    "config",
+    "settings",
+    "units",
+    "listenaddress",
+    "workers",
+    "listeners",
+    "demo",
+    "cli",
+    "testing",
+}
 
 MAY_IMPORT: dict[str, set[str]] = {}
 for _floor, _below in (

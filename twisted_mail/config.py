@@ -1,0 +1,270 @@
+"""The configuration: mailserver.toml as frozen dataclasses.  Sizes are octets here, durations seconds, paths absolute.
+
+The file holds what belongs to this machine; domains, accounts and aliases live in the directory.  Keys and defaults
+are a promise to users (docs/architecture.md); etc/mailserver.toml shows them all.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from twisted_mail.listenaddress import ListenAddress
+from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, setting
+from twisted_mail.smtp.address import AddressError, parse_domain
+from twisted_mail.units import parse_duration, parse_size
+
+__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Relay", "demo_config"]
+__all__ += ["find_config", "load"]
+
+SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
+"""Where a configuration is looked for when nobody names one."""
+
+# ---- readers: a TOML value into a typed one, or ValueError in words for who wrote it
+
+T = TypeVar("T")
+
+
+def _text(value: object, place: Place) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f'must be a text; write {place.key.rpartition(".")[2]} = "..."')
+    return value
+
+
+def _flag(value: object, place: Place) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false, without quotes")
+    return value
+
+
+def _count(value: object, place: Place) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("must be a whole number from 1 up, without quotes")
+    return value
+
+
+def _octets(value: object, place: Place) -> int:
+    return _count(value, place) if isinstance(value, int) else parse_size(_text(value, place))
+
+
+def _duration(value: object, place: Place) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f'needs a unit; write "{value} seconds" or "{value} minutes"')
+    return parse_duration(_text(value, place))
+
+
+def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
+    def read_list(value: object, place: Place) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"must be a list; write {place.key.rpartition('.')[2]} = [{example}], or [] for none")
+        return tuple(read(item, place) for item in value)
+
+    return read_list
+
+
+def _workers(value: object, place: Place) -> int:
+    if value == "auto":
+        return len(os.sched_getaffinity(0))
+    if isinstance(value, str):
+        raise ValueError('must be a whole number without quotes, or "auto" for one a core')
+    return _count(value, place)
+
+
+def _hostname(value: object, place: Place) -> str:
+    try:
+        return parse_domain(_text(value, place))
+    except AddressError as error:
+        raise ValueError(f'{error}; write the full name of this machine, as in "mail.example.org"') from error
+
+
+def _path(value: object, place: Place) -> str:
+    text = _text(value, place)
+    if not text or "\0" in text:
+        raise ValueError("must be the path of a file or folder")
+    return os.path.normpath(os.path.join(place.folder, os.path.expanduser(text)))
+
+
+def _optional_path(value: object, place: Place) -> str | None:
+    return _path(value, place) if value != "" else None
+
+
+def _file_if_there(value: object, place: Place) -> str | None:
+    """A default path that nobody wrote down counts only when the file exists."""
+    path = _path(value, place)
+    return path if place.is_written or os.path.exists(path) else None
+
+
+def _listen_address(value: object, place: Place) -> ListenAddress:
+    return ListenAddress.parse(_text(value, place), str(place))
+
+
+def _client_endpoint(value: object, place: Place) -> str:
+    text = _text(value, place)
+    if text and ":" not in text:
+        raise ValueError(f'"{text}" is not an endpoint; write it like "tcp:{text}:587"')
+    return text
+
+
+def _machine_name() -> str:
+    name = socket.getfqdn()
+    try:
+        return parse_domain(name)
+    except AddressError:
+        return "localhost"
+
+
+# ---- the sections
+
+_ENDPOINTS = _list_of(_listen_address, '"tcp:25"')
+_DURATIONS = _list_of(_duration, '"5 minutes", "1 hour"')
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where each service listens; an empty tuple switches it off."""
+
+    smtp: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:25"])
+    submission: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:587"])
+    submissions: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:465"])
+    lmtp: tuple[ListenAddress, ...] = setting(_ENDPOINTS, [])
+    pop3: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:110"])
+    pop3s: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:995"])
+    web: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:8025:interface=127.0.0.1"])
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """PEM files.  None: the file says nothing, and nothing lies at the default path."""
+
+    certificate: str | None = setting(_file_if_there, "tls/fullchain.pem")
+    key: str | None = setting(_file_if_there, "tls/privkey.pem")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what peers may ask for."""
+
+    message_size: int = setting(_octets, "50 MiB")
+    """Octets."""
+    recipients: int = setting(_count, 1000)
+    """A message."""
+    connections: int = setting(_count, 10_000)
+    """In all."""
+    connections_per_host: int = setting(_count, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Logging in."""
+
+    allow_plaintext: bool = setting(_flag, False)
+    """Passwords without TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Mail to other domains."""
+
+    smarthost: str = setting(_client_endpoint, "")
+    """A client endpoint string; empty: deliver to MX."""
+    smarthost_user: str = setting(_text, "")
+    smarthost_password_file: str | None = setting(_optional_path, "")
+    retry: tuple[int, ...] = setting(_DURATIONS, ["5 minutes", "15 minutes", "30 minutes", "1 hour", "4 hours"])
+    """Seconds between attempts; the last repeats."""
+    give_up_after: int = setting(_duration, "5 days")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that mailserver.toml says."""
+
+    hostname: str = setting(_hostname, _machine_name)
+    """What the server calls itself: lower-case A-labels."""
+    data: str = setting(_path, "maildirs")
+    """The folder of all that the server keeps."""
+    workers: int = setting(_workers, 1)
+    """Processes."""
+    listen: Listen = field(default_factory=Listen)
+    tls: TLS = field(default_factory=TLS)
+    limits: Limits = field(default_factory=Limits)
+    auth: Auth = field(default_factory=Auth)
+    relay: Relay = field(default_factory=Relay)
+    file: str | None = field(default=None, compare=False)
+    """Where it was read from; None: demo mode."""
+
+    @property
+    def server_folder(self) -> str:
+        """The server's own state inside *data*; 0700."""
+        return os.path.join(self.data, ".server")
+
+    @property
+    def directory_file(self) -> str:
+        """Domains, accounts and aliases (auth/directory.py)."""
+        return os.path.join(self.server_folder, "directory.sqlite")
+
+
+# ---- finding and loading
+
+
+def find_config(argument: str | None) -> str | None:
+    """The path to load: *argument* (--config), $MAILSERVER_CONFIG, ./mailserver.toml, then /etc.  None: demo mode."""
+    if named := argument or os.environ.get("MAILSERVER_CONFIG"):
+        return named
+    return next((path for path in SEARCHED if os.path.exists(path)), None)
+
+
+def load(path: str, *, check_files: bool = True) -> Config:
+    """Read a configuration.  *check_files*: certificate and key must be readable (administration needs neither).
+
+    Raises ConfigError.
+    """
+    file = SettingsFile(path)
+    config = file.read(Config)
+    if check_files:
+        _check_tls_files(file, config.tls)
+    return replace(config, file=path)
+
+
+def _check_tls_files(file: SettingsFile, tls: TLS) -> None:
+    for name, path, other, other_path in (
+        ("certificate", tls.certificate, "key", tls.key),
+        ("key", tls.key, "certificate", tls.certificate),
+    ):
+        if path is None:
+            continue
+        place = file.place(f"tls.{name}")
+        if other_path is None:
+            raise place.error(f'needs a {other} beside it; write {other} = "..." in [tls]')
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as error:
+            raise place.error(
+                f"{path} cannot be read ({error.strerror}); give the path of a PEM file that this user may read"
+            ) from error
+
+
+def demo_config(folder: str = "maildirs") -> Config:
+    """Demo mode: loopback only, the standard ports + 1000, a data directory *folder* below the current one."""
+    data = os.path.abspath(folder)
+    tls = os.path.join(data, ".server", "tls")
+    return Config(
+        hostname="localhost",
+        data=data,
+        listen=Listen(
+            smtp=_loopback(1025),
+            submission=_loopback(1587),
+            submissions=_loopback(1465),
+            lmtp=(),
+            pop3=_loopback(1110),
+            pop3s=_loopback(1995),
+            web=_loopback(8025),
+        ),
+        tls=TLS(os.path.join(tls, "fullchain.pem"), os.path.join(tls, "privkey.pem")),
+    )
+
+
+def _loopback(port: int) -> tuple[ListenAddress, ...]:
+    return (ListenAddress.parse(f"tcp:{port}:interface=127.0.0.1"),)
