@@ -97,7 +97,7 @@ def _file_if_there(value: object, place: Place) -> str | None:
 
 
 def _listen_address(value: object, place: Place) -> ListenAddress:
-    return ListenAddress.parse(_text(value, place), str(place))
+    return ListenAddress.parse(_text(value, place), str(place) if place.key else "")
 
 
 def _client_endpoint(value: object, place: Place) -> str:

@@ -1,0 +1,131 @@
+"""The SQLite file of the directory: its tables, and connections to it.
+
+Any number of processes use it at once: the server's workers read, the `mailserver` command writes.  In WAL mode readers
+never wait for a writer, and each read sees what was committed before it.  A write that returned is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from twisted_mail.auth.names import DirectoryError
+from twisted_mail.durable import make_directory
+
+VERSION = 1
+"""Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
+
+_WAIT_FOR_WRITER = 10.0  # seconds; an import of thousands of accounts takes far less
+
+# Primary keys WITHOUT ROWID: one look into one B-tree a question.
+_TABLES = """
+CREATE TABLE domain (
+    position INTEGER PRIMARY KEY,  -- the first one takes mail for <postmaster>
+    name TEXT NOT NULL UNIQUE,     -- lower-case A-labels
+    created INTEGER NOT NULL       -- seconds since 1970
+);
+CREATE TABLE account (
+    domain TEXT NOT NULL REFERENCES domain (name),
+    local_part TEXT NOT NULL,      -- lower case, NFC
+    password TEXT NOT NULL,        -- see passwords.py
+    disabled INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    PRIMARY KEY (domain, local_part)
+) WITHOUT ROWID;
+CREATE TABLE account_attribute (
+    domain TEXT NOT NULL,
+    local_part TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (domain, local_part, name),
+    FOREIGN KEY (domain, local_part) REFERENCES account (domain, local_part) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE TABLE alias (
+    domain TEXT NOT NULL REFERENCES domain (name),
+    local_part TEXT NOT NULL,      -- empty: all that the domain does not have
+    position INTEGER NOT NULL,
+    target_domain TEXT NOT NULL,
+    target_local_part TEXT NOT NULL,
+    PRIMARY KEY (domain, local_part, position)
+) WITHOUT ROWID;
+CREATE INDEX alias_target ON alias (target_domain, target_local_part);
+"""
+
+
+class Database:
+    """One connection to read with, in the thread that made it, and one to write with, for any thread."""
+
+    def __init__(self, path: str) -> None:
+        """Makes file and folder where they are missing.  Raises DirectoryError."""
+        self._path = path
+        self._writing = Lock()
+        try:
+            _create(path)
+            self._reader = _connect(path)
+            self._writer = _connect(path)
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.execute("PRAGMA foreign_keys = ON")
+            self._prepare_tables()
+        except (OSError, sqlite3.Error) as error:
+            raise DirectoryError(
+                f"{path} cannot be opened ({_reason(error)}); run this as the user that the server runs as"
+            ) from error
+        self.select = self._reader.execute
+        """Ask something; fetch all of the answer, or the connection keeps looking at the past."""
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and on disk afterwards.  Blocks.  Raises DirectoryError."""
+        with self._writing:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._writer
+                except BaseException:
+                    self._writer.execute("ROLLBACK")
+                    raise
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise DirectoryError(
+                    f"{self._path} cannot be changed ({_reason(error)}); check its permissions and the disk, try again"
+                ) from error
+
+    def _prepare_tables(self) -> None:
+        with self.transaction() as writer:
+            (version,) = writer.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise DirectoryError(f"{self._path} was changed by a newer version of the server; install that one")
+            if version == 0:
+                for statement in _TABLES.split(";\n"):
+                    writer.execute(statement)
+                writer.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def now() -> int:
+    """Seconds since 1970, for the `created` columns."""
+    return int(time.time())
+
+
+def _create(path: str) -> None:
+    """0600 before SQLite opens it: its -wal and -shm files take over the permissions."""
+    make_directory(os.path.dirname(path))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # isolation_level None: this module says BEGIN and COMMIT itself
+    connection = sqlite3.connect(path, timeout=_WAIT_FOR_WRITER, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,323 @@
+"""The directory: domains, accounts and aliases.  Contracts ask it through `IUsers`, the command line changes it.
+
+Questions are asked in the reactor's thread: each is one or two looks into a B-tree that the kernel has in memory
+(measured in benchmarks/directory.py).  Changes block for the disk; another process sees them at its next question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from sqlite3 import Connection, Cursor
+
+from zope.interface import implementer
+
+from twisted_mail.auth import expansion
+from twisted_mail.auth.database import Database, now
+from twisted_mail.auth.expansion import Standing
+from twisted_mail.auth.names import DirectoryError, alias_text, check_account, without_tag
+from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
+from twisted_mail.smtp.address import Address, AddressError, parse_address
+
+__all__ = ["Account", "Alias", "Directory", "DirectoryError", "Domain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain of ours and what it holds."""
+
+    name: str
+    created: int
+    """Seconds since 1970."""
+    accounts: int
+    aliases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account.  *password* is a hash as in passwords.py."""
+
+    address: Address
+    password: str
+    disabled: bool
+    created: int
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that stands for others; `Address("", domain)` is the domain's catch-all."""
+
+    address: Address
+    targets: tuple[Address, ...]
+
+
+class _Lookup:
+    """Questions about one address; reactor's thread, or that of a command."""
+
+    def __init__(self, select: Callable[..., Cursor]) -> None:
+        """*select*: `execute` of the connection to ask."""
+        self._select = select
+
+    def has_domain(self, domain: str) -> bool:
+        return bool(self._select("SELECT 1 FROM domain WHERE name = ?", (domain,)).fetchall())
+
+    def standing(self, address: Address) -> Standing:
+        rows = self._select(
+            "SELECT disabled FROM account WHERE domain = ? AND local_part = ?", _key(address)
+        ).fetchall()
+        if not rows:
+            return Standing.NONE
+        return Standing.DISABLED if rows[0][0] else Standing.ACTIVE
+
+    def targets(self, address: Address) -> list[Address]:
+        rows = self._select(
+            "SELECT target_local_part, target_domain FROM alias WHERE domain = ? AND local_part = ? ORDER BY position",
+            _key(address),
+        ).fetchall()
+        return [Address(*row) for row in rows]
+
+
+@implementer(IUsers)
+class Directory:
+    """All of it.  Addresses given must be canonical (`Address.key`, names.py); those returned are."""
+
+    def __init__(self, path: str) -> None:
+        """*path*: the SQLite file, made where it is missing.  Raises DirectoryError."""
+        self._database = Database(path)
+        self._select = self._database.select
+        self._lookup = _Lookup(self._select)
+
+    def close(self) -> None:
+        self._database.close()
+
+    # ---- IUsers
+
+    async def is_local(self, domain: str) -> bool:
+        return self._lookup.has_domain(domain)
+
+    async def expand(self, address: Address) -> Expansion:
+        return self.expansion(address)
+
+    async def may_send_as(self, account: Address, address: Address) -> bool:
+        wanted = address.key
+        if account in (wanted, without_tag(wanted)):
+            return True
+        if not self._lookup.has_domain(wanted.domain):
+            return False
+        try:
+            return account in self.expansion(wanted).mailboxes
+        except (NoSuchUser, UserDisabled):
+            return False
+
+    def expansion(self, address: Address) -> Expansion:
+        """As IUsers.expand, at once.  `<postmaster>` without a domain is that of the first one (RFC 5321 §4.5.1)."""
+        if not address.domain:
+            first = self._select("SELECT name FROM domain ORDER BY position LIMIT 1").fetchall()
+            if not first:
+                raise NoSuchUser(str(address))
+            address = Address(address.local_part, first[0][0])
+        return expansion.expand(self._lookup, address.key)
+
+    # ---- logging in
+
+    async def find_login(self, user: str) -> Account | None:
+        """The account that *user* means: an address, or the part before the @ while there is only one domain."""
+        if "@" not in user:
+            domains = self._select("SELECT name FROM domain LIMIT 2").fetchall()
+            if len(domains) != 1:
+                return None
+            user = f"{user}@{domains[0][0]}"
+        try:
+            return self.account(parse_address(user).key)
+        except AddressError:
+            return None
+
+    def replace_password(self, account: Account, password: str) -> bool:
+        """Store another hash if that of *account* is still the one stored.  Blocks, in any thread."""
+        with self._database.transaction() as writer:
+            changed = writer.execute(
+                "UPDATE account SET password = ? WHERE domain = ? AND local_part = ? AND password = ?",
+                (password, *_key(account.address), account.password),
+            )
+            return changed.rowcount == 1
+
+    # ---- domains
+
+    def domains(self) -> list[Domain]:
+        """In the order in which they were added."""
+        rows = self._select(
+            "SELECT name, created, (SELECT count(*) FROM account WHERE domain = name),"
+            " (SELECT count(DISTINCT local_part) FROM alias WHERE domain = name) FROM domain ORDER BY position"
+        )
+        return [Domain(*row) for row in rows.fetchall()]
+
+    def add_domain(self, name: str) -> None:
+        """Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            if _Lookup(writer.execute).has_domain(name):
+                raise DirectoryError(f"{name} is there already")
+            writer.execute("INSERT INTO domain (name, created) VALUES (?, ?)", (name, now()))
+
+    def remove_domain(self, name: str, *, force: bool = False) -> None:
+        """*force*: with its accounts and aliases.  Mail on disk stays.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            _require_domain(_Lookup(writer.execute), name)
+            held = writer.execute(
+                "SELECT (SELECT count(*) FROM account WHERE domain = ?1),"
+                " (SELECT count(*) FROM alias WHERE domain = ?1)",
+                (name,),
+            ).fetchone()
+            if any(held) and not force:
+                raise DirectoryError(f"{name} still has {held[0]} accounts and {held[1]} alias targets; use --force")
+            writer.execute("DELETE FROM alias WHERE ?1 IN (domain, target_domain)", (name,))
+            writer.execute("DELETE FROM account WHERE domain = ?", (name,))
+            writer.execute("DELETE FROM domain WHERE name = ?", (name,))
+
+    # ---- accounts
+
+    def account(self, address: Address) -> Account | None:
+        rows = self._select(
+            "SELECT password, disabled, created FROM account WHERE domain = ? AND local_part = ?",
+            _key(address),
+        ).fetchall()
+        return Account(address, rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else None
+
+    def accounts(self, domain: str | None = None) -> list[Account]:
+        """All, or those of one domain, in the order of the alphabet."""
+        rows = self._select(
+            "SELECT local_part, domain, password, disabled, created FROM account"
+            " WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, local_part",
+            (domain,),
+        ).fetchall()
+        return [Account(Address(local, name), password, bool(off), made) for local, name, password, off, made in rows]
+
+    def add_account(self, address: Address, password: str) -> None:
+        """*password* is a hash.  Raises DirectoryError."""
+        self.add_accounts([(address, password)])
+
+    def add_accounts(self, accounts: Iterable[tuple[Address, str]]) -> None:
+        """All of them or none.  Raises DirectoryError about the first that cannot be added."""
+        with self._database.transaction() as writer:
+            lookup = _Lookup(writer.execute)
+            for address, password in accounts:
+                check_account(address)
+                _require_domain(lookup, address.domain)
+                _require_free(lookup, address)
+                writer.execute(
+                    "INSERT INTO account (domain, local_part, password, created) VALUES (?, ?, ?, ?)",
+                    (address.domain, address.local_part, password, now()),
+                )
+
+    def remove_account(self, address: Address) -> list[Address]:
+        """Mail on disk stays.  Returns the aliases that led to it and no longer do.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            _require_account(_Lookup(writer.execute), address)
+            led = writer.execute(
+                "DELETE FROM alias WHERE target_domain = ? AND target_local_part = ? RETURNING local_part, domain",
+                _key(address),
+            ).fetchall()
+            writer.execute("DELETE FROM account WHERE domain = ? AND local_part = ?", _key(address))
+        return [Address(*row) for row in led]
+
+    def set_password(self, address: Address, password: str) -> None:
+        """*password* is a hash.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            _require_account(_Lookup(writer.execute), address)
+            writer.execute(
+                "UPDATE account SET password = ? WHERE domain = ? AND local_part = ?", (password, *_key(address))
+            )
+
+    def set_disabled(self, address: Address, disabled: bool) -> None:
+        """A disabled account takes no mail and no login.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            _require_account(_Lookup(writer.execute), address)
+            writer.execute(
+                "UPDATE account SET disabled = ? WHERE domain = ? AND local_part = ?", (disabled, *_key(address))
+            )
+
+    # ---- aliases
+
+    def aliases(self, domain: str | None = None) -> list[Alias]:
+        """All, or those of one domain, in the order of the alphabet."""
+        rows = self._select(
+            "SELECT local_part, domain, target_local_part, target_domain FROM alias"
+            " WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, local_part, position",
+            (domain,),
+        ).fetchall()
+        found: dict[Address, list[Address]] = {}
+        for local, name, target_local, target_domain in rows:
+            found.setdefault(Address(local, name), []).append(Address(target_local, target_domain))
+        return [Alias(address, tuple(targets)) for address, targets in found.items()]
+
+    def add_alias(self, address: Address, targets: Sequence[Address]) -> None:
+        """Add *targets* to those that the alias has.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            lookup = _Lookup(writer.execute)
+            _require_domain(lookup, address.domain)
+            if lookup.standing(address) is not Standing.NONE:
+                raise DirectoryError(f"{address} is an account; an alias needs an address of its own")
+            known = lookup.targets(address)
+            for target in dict.fromkeys(targets):
+                if target not in known:
+                    _check_target(lookup, address, target)
+                    _insert_target(writer, address, target)
+
+    def remove_alias(self, address: Address, targets: Sequence[Address] = ()) -> None:
+        """The whole alias, or only some of its targets.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            known = _Lookup(writer.execute).targets(address)
+            if not known:
+                raise DirectoryError(f"{alias_text(address)} is no alias; see: mailserver alias list")
+            for target in targets or known:
+                if target not in known:
+                    raise DirectoryError(f"{alias_text(address)} does not lead to {target}")
+                writer.execute(
+                    "DELETE FROM alias WHERE domain = ? AND local_part = ?"
+                    " AND target_domain = ? AND target_local_part = ?",
+                    (*_key(address), *_key(target)),
+                )
+
+
+def _key(address: Address) -> tuple[str, str]:
+    return address.domain, address.local_part
+
+
+def _require_domain(lookup: _Lookup, name: str) -> None:
+    if not lookup.has_domain(name):
+        raise DirectoryError(f"{name} is not a domain of this server; first: mailserver domain add {name}")
+
+
+def _require_account(lookup: _Lookup, address: Address) -> None:
+    if lookup.standing(address) is Standing.NONE:
+        raise DirectoryError(f"there is no account {address}; see: mailserver account list")
+
+
+def _require_free(lookup: _Lookup, address: Address) -> None:
+    if lookup.standing(address) is not Standing.NONE:
+        raise DirectoryError(f"{address} is there already; a new password: mailserver passwd {address}")
+    if lookup.targets(address):
+        raise DirectoryError(f"{address} is an alias; first: mailserver alias remove {address}")
+
+
+def _check_target(lookup: _Lookup, alias: Address, target: Address) -> None:
+    if target == alias:
+        raise DirectoryError(f"{alias} cannot be an alias of itself")
+    if not lookup.has_domain(target.domain):
+        raise DirectoryError(
+            f"{target} is not in a domain of this server; forwarding to other domains comes with outgoing mail"
+        )
+    try:
+        expansion.expand(lookup, target)
+    except NoSuchUser:
+        raise DirectoryError(f"{target} does not exist; first: mailserver account add {target}") from None
+    except UserDisabled:
+        pass  # it will be enabled some day
+
+
+def _insert_target(writer: Connection, alias: Address, target: Address) -> None:
+    writer.execute(
+        "INSERT INTO alias (domain, local_part, position, target_domain, target_local_part) VALUES (?1, ?2,"
+        " (SELECT coalesce(max(position), 0) + 1 FROM alias WHERE domain = ?1 AND local_part = ?2), ?3, ?4)",
+        (*_key(alias), *_key(target)),
+    )
