@@ -71,3 +71,11 @@ class Closed(Event):
     """The session is over: send what is pending, then close the connection."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog(Event):
+    """Many octets of replies are pending: send them, and wait until the client has read them, before going on.
+
+    So a client that pipelines a thousand LISTs and reads nothing costs one of them in memory.
+    """

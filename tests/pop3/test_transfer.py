@@ -1,0 +1,72 @@
+"""Whatever a message's text and however it is cut: the client gets its canonical form, as long as was announced."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pop3.dialogue import pieces
+from twisted_mail.framing import wire_size
+from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.server import ServerSession, SessionOptions
+
+# what the framing looks at is frequent, the rest stands for all other octets
+texts = st.lists(
+    st.sampled_from(
+        [b"\n", b"\r\n", b"\r", b".", b"..", b"a", b"\0", b"\xff", b"From: x", b"\n\n", b".\n", b"\r\n\r\n"]
+    ),
+    max_size=40,
+).map(b"".join)
+cuts = st.integers(1, 9)
+
+
+def canonical(text: bytes) -> bytes:
+    """CRLF at each line end, also at the last."""
+    lines = text.replace(b"\r\n", b"\n").split(b"\n")
+    last = lines.pop()
+    return b"".join(line + b"\r\n" for line in lines) + (last + b"\r\n" if last else b"")
+
+
+def transferred(text: bytes, cut: int, command: bytes) -> tuple[bytes, bytes]:
+    """The first line of the reply, and the rest as the client decodes it."""
+    session = ServerSession(SessionOptions("mx.example"), tls=True)
+    session.receive_data(b"USER a\r\nPASS b\r\n" + command + b"\r\n")
+    session.next_event()
+    session.logged_in(Listing([wire_size(text)], ["uid"]))
+    session.next_event()
+    session.data_to_send()
+    session.start_message()
+    for piece in pieces(text, cut):
+        if not session.message_piece(piece):
+            break
+    session.end_message()
+    status, _, wire = session.data_to_send().partition(b"\r\n")
+    return status, client_decodes(wire)
+
+
+def client_decodes(wire: bytes) -> bytes:
+    """RFC 1939 §3, as a client does it: line by line, up to the terminator, which must be the end."""
+    text = b""
+    lines = wire.split(b"\r\n")
+    assert lines.pop() == b""
+    assert lines.pop() == b"."
+    for line in lines:
+        assert line != b"."
+        text += line.removeprefix(b".") + b"\r\n"
+    return text
+
+
+@given(texts, cuts)
+def test_retr_gives_the_canonical_form_and_its_length(text: bytes, cut: int) -> None:
+    status, decoded = transferred(text, cut, b"RETR 1")
+    assert decoded == canonical(text)
+    assert status == b"+OK %d octets" % len(decoded)
+    assert len(decoded) == wire_size(text)
+
+
+@given(texts, cuts, st.integers(0, 8))
+def test_top_gives_header_and_lines_of_the_body(text: bytes, cut: int, count: int) -> None:
+    lines = canonical(text).split(b"\r\n")[:-1]
+    header = lines.index(b"") + 1 if b"" in lines else len(lines)
+    expected = b"".join(line + b"\r\n" for line in lines[: header + count])
+    assert transferred(text, cut, b"TOP 1 %d" % count)[1] == expected

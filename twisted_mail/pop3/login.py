@@ -1,0 +1,91 @@
+"""The AUTHORIZATION state: USER and PASS, or an AUTH exchange, up to the credentials (RFC 1939 §4, RFC 5034 §4).
+
+Whether they are any good is the server's question.  Nothing here ever says, in a reply or an error, what was sent.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from twisted_mail.pop3.reply import POP3Error
+from twisted_mail.pop3.texts import Text
+from twisted_mail.sasl import MECHANISMS, Challenge, Credentials, Exchange, PasswordCredentials, SASLError
+
+
+class Login:
+    """One attempt after the other."""
+
+    __slots__ = ("_exchange", "_mechanisms", "_user")
+
+    def __init__(self, mechanisms: tuple[str, ...]) -> None:
+        self._mechanisms = mechanisms
+        self._user = ""
+        self._exchange: Exchange | None = None
+
+    @property
+    def in_exchange(self) -> bool:
+        """The next line is a response, not a command."""
+        return self._exchange is not None
+
+    def reset(self) -> None:
+        """Forget what the client said (RFC 2595 §4)."""
+        self._user = ""
+        self._exchange = None
+
+    def user(self, name: bytes) -> None:
+        """USER."""
+        user = _utf8(name)
+        if not user.isprintable():
+            raise POP3Error(Text.BAD_NAME)
+        self._user = user
+
+    def password(self, password: bytes) -> Credentials:
+        """PASS.  The name is good for one attempt."""
+        user, self._user = self._user, ""
+        if not user:
+            raise POP3Error(Text.USER_FIRST)
+        return PasswordCredentials(user, _utf8(password))
+
+    def begin(self, mechanism: str, initial: bytes | None) -> bytes | Credentials:
+        """AUTH: the line to send, or the credentials."""
+        if mechanism not in self._mechanisms:
+            raise POP3Error(Text.NO_MECHANISM)
+        exchange = MECHANISMS[mechanism]()
+        # "=" is an initial response of no octets (RFC 5034 §4)
+        response = b"" if initial == b"=" else initial and _decode(initial)
+        return self._next(exchange, _respond(exchange, response))
+
+    def respond(self, line: bytes) -> bytes | Credentials:
+        """The client's next line in the exchange."""
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None
+        if line == b"*":
+            raise POP3Error(Text.CANCELLED, counts=False)
+        return self._next(exchange, _respond(exchange, _decode(line)))
+
+    def _next(self, exchange: Exchange, step: Challenge | Credentials) -> bytes | Credentials:
+        if isinstance(step, Challenge):
+            self._exchange = exchange
+            return b"+ " + binascii.b2a_base64(step.data, newline=False) + b"\r\n"
+        return step
+
+
+def _respond(exchange: Exchange, response: bytes | None) -> Challenge | Credentials:
+    try:
+        return exchange.respond(response)
+    except SASLError as error:
+        raise POP3Error(str(error)) from None
+
+
+def _decode(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(line, strict_mode=True)
+    except binascii.Error:
+        raise POP3Error(Text.BAD_BASE64) from None
+
+
+def _utf8(octets: bytes) -> str:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise POP3Error(Text.NOT_UTF8) from None

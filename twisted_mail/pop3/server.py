@@ -1,0 +1,370 @@
+"""The server's side of one POP3 session (RFC 1939): octets in, events out; answers in, octets out.
+
+Pure: no socket, clock or file.  Between login and QUIT only RETR and TOP are questions, the rest is answered here from
+the listing.  A question stops the session until it is answered, so that pipelined commands are answered in order.
+After an error the session goes on, up to a number of errors; what was marked is deleted by a complete QUIT alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted_mail.framing import DotEncoder, LineBuffer, LineError, LineTooLong
+from twisted_mail.pop3 import command
+from twisted_mail.pop3.capability import SessionOptions, Standing, capability_lines
+from twisted_mail.pop3.command import ArgumentError, Command, State
+from twisted_mail.pop3.events import (
+    Authenticate,
+    Backlog,
+    Closed,
+    Event,
+    Question,
+    Refused,
+    Retrieve,
+    StartTLS,
+    Update,
+    Wait,
+)
+from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.login import Login
+from twisted_mail.pop3.reply import POP3Error, negative, positive
+from twisted_mail.pop3.texts import Text
+from twisted_mail.pop3.top import TopEncoder
+from twisted_mail.pop3.transaction import Transaction
+from twisted_mail.sasl import Credentials
+
+__all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
+
+MAX_BACKLOG = 64 * 1024
+"""Octets of pending replies above which the session asks for them to be sent (`Backlog`)."""
+_END = b".\r\n"
+
+
+class ServerSession:
+    """One connection's session."""
+
+    def __init__(self, options: SessionOptions, *, tls: bool = False) -> None:
+        """*tls*: the connection is encrypted from its first octet."""
+        self._options = options
+        self._tls = tls
+        self._lines = LineBuffer(command.MAX_AUTH_LINE)
+        self._out: list[bytes] = []
+        self._backlog = 0
+        self._errors = 0
+        self._login = Login(options.mechanisms)
+        self._transaction = Transaction(Listing((), ()))
+        self._encoder: DotEncoder | TopEncoder | None = None
+        self._asked: Question | StartTLS | None = None
+        self._closing: Closed | None = None
+        self._enter(State.AUTHORIZATION)
+
+    # ---- octets
+
+    def greet(self) -> None:
+        """The server speaks first."""
+        self._accept(Text.READY, hostname=self._options.hostname)
+
+    def receive_data(self, data: bytes) -> None:
+        """Keep *data*; nothing is looked at yet."""
+        if self._state is not State.CLOSED:
+            self._lines.receive_data(data)
+
+    def data_to_send(self) -> bytes:
+        """All replies so far."""
+        out, self._out, self._backlog = self._out, [], 0
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def tls_started(self) -> None:
+        """TLS is up: what the client said before is forgotten (RFC 2595 §4)."""
+        self._lines.clear()
+        self._login.reset()
+        self._tls = True
+        self._asked = None
+
+    # ---- events
+
+    def next_event(self) -> Event | Wait:
+        """What comes next."""
+        while True:
+            if self._closing is not None:
+                closing, self._closing = self._closing, None
+                return closing
+            if self._asked is not None:
+                return Wait.PAUSED
+            if self._backlog > MAX_BACKLOG:
+                self._backlog = 0
+                return Backlog()
+            try:
+                line = self._lines.next_line()
+                if line is None:
+                    return Wait.NEED_DATA
+                event = self._respond(line) if self._login.in_exchange else self._obey(line)
+            except LineError as error:
+                self._login.reset()
+                event = self._refuse(
+                    "", POP3Error(Text.LINE_TOO_LONG if isinstance(error, LineTooLong) else Text.BAD_LINE)
+                )
+            if event is not None:
+                return event
+
+    def _obey(self, line: bytes) -> Event | None:
+        """One command."""
+        keyword, _, argument = line.partition(b" ")
+        verb = keyword.upper()
+        row = self._rows.get(verb)
+        if row is None:
+            return self._refuse_unknown(verb)
+        try:
+            if len(line) + 2 > row.limit:
+                raise POP3Error(Text.LINE_TOO_LONG)
+            event: Event | None = row.action(self, *row.parse(argument))
+        except ArgumentError as error:
+            return self._refuse(verb.decode(), POP3Error(error.text, verb=verb.decode()))
+        except POP3Error as error:
+            return self._refuse(verb.decode(), error)
+        if isinstance(event, (Question, StartTLS)):
+            self._asked = event
+        return event
+
+    def _respond(self, line: bytes) -> Event | None:
+        """One line of a SASL exchange."""
+        try:
+            self._asked = self._authenticate(self._login.respond(line))
+        except POP3Error as error:
+            return self._refuse("AUTH", error)
+        return self._asked
+
+    # ---- answers
+
+    def logged_in(self, listing: Listing) -> None:
+        """Answer Authenticate: this is the maildrop."""
+        self._answered(Authenticate)
+        self._transaction = Transaction(listing)
+        self._enter(State.TRANSACTION)
+        self._accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
+
+    def refuse(self, text: str, code: str = "") -> None:
+        """Answer the last question with an error: *code* is a response code (RFC 2449 §8, RFC 3206) or empty."""
+        question = self._answered(Question)
+        if isinstance(question, Authenticate):
+            self._reject(POP3Error(text, code, counts=code in ("", "AUTH")))
+        else:
+            self._reject(POP3Error(text, code, counts=False))
+            if isinstance(question, Update):
+                self._close("QUIT")
+
+    def start_message(self) -> None:
+        """Answer Retrieve: the message follows, piece by piece."""
+        question = self._asked
+        assert isinstance(question, Retrieve)
+        assert self._encoder is None
+        size = self._transaction.size_of(question.index)
+        if question.lines is None:
+            self._accept(Text.OCTETS, octets=size)
+        else:
+            self._accept(Text.TOP_FOLLOWS)
+        # a message of n octets has fewer than n lines: TOP 1 99999999 costs no more than RETR 1
+        whole = question.lines is None or question.lines >= size
+        self._encoder = DotEncoder() if whole else TopEncoder(question.lines or 0)
+
+    def message_piece(self, piece: bytes) -> bool:
+        """The next octets of the message, as on disk.  False: the client wants no more of it."""
+        encoder = self._encoder
+        assert encoder is not None
+        self._out.append(encoder.feed(piece))
+        return not (isinstance(encoder, TopEncoder) and encoder.finished)
+
+    def end_message(self) -> None:
+        """All pieces were given: Retrieve is answered."""
+        self._answered(Retrieve)
+        assert self._encoder is not None
+        self._out.append(self._encoder.finish())
+        self._encoder = None
+
+    def updated(self) -> None:
+        """Answer Update: what was marked is deleted, for good."""
+        question = self._answered(Update)
+        assert isinstance(question, Update)
+        self._accept(Text.UPDATED if question.deleted else Text.GOODBYE, count=len(question.deleted))
+        self._close("QUIT")
+
+    def close(self, text: str, code: str = "SYS/TEMP", reason: str = "ended by the server") -> None:
+        """The server ends the session, whatever is under way.  Within a message there is no room for words."""
+        if self._state is not State.CLOSED:
+            if self._encoder is None:
+                self._reject(POP3Error(text, code, counts=False))
+            self._encoder = None
+            self._asked = None
+            self._close(reason)
+
+    # ---- AUTHORIZATION
+
+    def _user(self, name: bytes) -> None:
+        self._demand_tls()
+        self._login.user(name)
+        self._accept(Text.SEND_PASSWORD)
+
+    def _pass(self, password: bytes) -> Event:
+        self._demand_tls()
+        return Authenticate(self._login.password(password))
+
+    def _auth(self, mechanism: str, initial: bytes | None) -> Event | None:
+        self._demand_tls()
+        if not mechanism:
+            self._accept(Text.MECHANISMS)
+            self._send("".join(f"{name}\r\n" for name in self._options.mechanisms).encode() + _END)
+            return None
+        return self._authenticate(self._login.begin(mechanism, initial))
+
+    def _authenticate(self, step: bytes | Credentials) -> Authenticate | None:
+        if isinstance(step, bytes):
+            self._send(step)
+            return None
+        return Authenticate(step)
+
+    def _stls(self) -> Event:
+        if self._tls:
+            raise POP3Error(Text.TLS_ACTIVE)
+        if not self._options.tls_available:
+            raise POP3Error(Text.TLS_UNAVAILABLE)
+        if self._lines.clear():  # what an attacker put in between must not be taken for what came through TLS
+            raise POP3Error(Text.DATA_AFTER_STLS)
+        self._accept(Text.BEGIN_TLS)
+        return StartTLS()
+
+    def _leave(self) -> None:
+        self._accept(Text.GOODBYE)
+        self._close("QUIT before login")
+
+    def _demand_tls(self) -> None:
+        if not self._tls and not self._options.plaintext_auth:
+            raise POP3Error(Text.NEEDS_TLS, code="AUTH")
+
+    # ---- TRANSACTION
+
+    def _stat(self) -> None:
+        # the two numbers and nothing else: RFC 1939 §5 discourages more
+        self._send(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
+
+    def _list(self, number: int | None) -> None:
+        drop = self._transaction
+        if number is None:
+            self._accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
+            self._send(drop.scan_lines() + _END)
+        else:
+            self._send(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
+
+    def _uidl(self, number: int | None) -> None:
+        drop = self._transaction
+        if number is None:
+            self._accept(Text.UNIQUE_IDS)
+            self._send(drop.uid_lines() + _END)
+        else:
+            self._send(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
+
+    def _retr(self, number: int) -> Event:
+        return Retrieve(self._transaction.index_of(number))
+
+    def _top(self, number: int, lines: int) -> Event:
+        return Retrieve(self._transaction.index_of(number), lines)
+
+    def _dele(self, number: int) -> None:
+        self._transaction.mark(self._transaction.index_of(number))
+        self._accept(Text.MARKED, number=number)
+
+    def _rset(self) -> None:
+        self._transaction.unmark_all()
+        self._accept(Text.NOTHING_DELETED, count=self._transaction.count, octets=self._transaction.octets)
+
+    def _noop(self) -> None:
+        self._accept(Text.NOTHING_DONE)
+
+    def _last(self) -> None:
+        raise POP3Error(Text.LAST_IS_GONE, counts=False)
+
+    def _update(self) -> Event:
+        return Update(self._transaction.deleted)
+
+    # ---- both
+
+    def _capa(self) -> None:
+        self._accept(Text.CAPABILITIES)
+        self._send(capability_lines(Standing(self._options, self._state, self._tls)) + _END)
+
+    # ---- how it is said
+
+    def _accept(self, text: Text, **values: object) -> None:
+        self._send(positive(text.value.format(**values)))
+
+    def _refuse(self, verb: str, error: POP3Error) -> Event:
+        return Refused(verb, self._reject(error))
+
+    def _refuse_unknown(self, verb: bytes) -> Event:
+        """The command may be a password that went astray: it is neither echoed nor logged."""
+        if not verb:
+            return self._refuse("", POP3Error(Text.EMPTY_LINE, counts=False))
+        if verb not in _VERBS:
+            return self._refuse("", POP3Error(Text.UNKNOWN_COMMAND))
+        early = self._state is State.AUTHORIZATION
+        text = Text.LOG_IN_FIRST if early else Text.LOGGED_IN_ALREADY
+        return self._refuse(verb.decode(), POP3Error(text, verb=verb.decode()))
+
+    def _reject(self, error: POP3Error) -> str:
+        """Send -ERR; the last one that is tolerated says so.  Returns the reply."""
+        text = error.text.value.format(**error.values) if isinstance(error.text, Text) else error.text
+        self._errors += error.counts
+        if error.counts and self._errors >= self._options.max_errors:
+            text = f"{text}. {Text.TOO_MANY_ERRORS.value}"
+            self._close("too many errors")
+        reply = negative(text, error.code)
+        self._send(reply)
+        return reply.decode().rstrip()
+
+    def _send(self, octets: bytes) -> None:
+        self._out.append(octets)
+        self._backlog += len(octets)
+
+    def _close(self, reason: str) -> None:
+        self._enter(State.CLOSED)
+        self._lines.clear()
+        self._closing = Closed(reason)
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._rows = _ROWS[state]
+        if state is State.TRANSACTION:
+            self._lines.limit = command.MAX_LINE
+
+    def _answered(self, kind: type[Question]) -> Question:
+        question, self._asked = self._asked, None
+        assert isinstance(question, kind), f"{kind.__name__} is not the question, but {question!r}"
+        return question
+
+
+_BEFORE = (State.AUTHORIZATION,)
+_AFTER = (State.TRANSACTION,)
+_BOTH = _BEFORE + _AFTER
+
+# keyword -> what is done, where it is legal, what its arguments are, how long its line may be
+_TABLE: tuple[tuple[bytes, Command], ...] = (
+    (b"USER", Command(ServerSession._user, _BEFORE, command.name, command.MAX_LOGIN_LINE)),
+    (b"PASS", Command(ServerSession._pass, _BEFORE, command.verbatim, command.MAX_LOGIN_LINE)),
+    (b"AUTH", Command(ServerSession._auth, _BEFORE, command.mechanism, command.MAX_AUTH_LINE)),
+    (b"STLS", Command(ServerSession._stls, _BEFORE, command.nothing)),
+    (b"QUIT", Command(ServerSession._leave, _BEFORE, command.nothing)),
+    (b"CAPA", Command(ServerSession._capa, _BOTH, command.nothing)),
+    (b"STAT", Command(ServerSession._stat, _AFTER, command.nothing)),
+    (b"LIST", Command(ServerSession._list, _AFTER, command.optional_number)),
+    (b"UIDL", Command(ServerSession._uidl, _AFTER, command.optional_number)),
+    (b"RETR", Command(ServerSession._retr, _AFTER, command.number)),
+    (b"TOP", Command(ServerSession._top, _AFTER, command.number_and_lines)),
+    (b"DELE", Command(ServerSession._dele, _AFTER, command.number)),
+    (b"RSET", Command(ServerSession._rset, _AFTER, command.nothing)),
+    (b"NOOP", Command(ServerSession._noop, _AFTER, command.nothing)),
+    (b"LAST", Command(ServerSession._last, _AFTER, command.nothing)),
+    (b"QUIT", Command(ServerSession._update, _AFTER, command.nothing)),
+)
+_ROWS: Mapping[State, Mapping[bytes, Command]] = {
+    state: {keyword: row for keyword, row in _TABLE if state in row.states} for state in State
+}
+_VERBS = frozenset(keyword for keyword, _ in _TABLE)

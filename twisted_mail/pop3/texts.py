@@ -1,0 +1,53 @@
+"""Every text that stands after +OK and -ERR, written for the person whose mail program shows it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Text(Enum):
+    """A text in English, as a `str.format` template."""
+
+    READY = "{hostname} POP3 server ready"
+    GOODBYE = "Goodbye"
+    CAPABILITIES = "Capabilities follow"
+    MECHANISMS = "Mechanisms follow"
+    BEGIN_TLS = "Begin TLS now"
+    SEND_PASSWORD = "Send the password"
+    LOGGED_IN = "Logged in; messages: {count}, octets: {octets}"
+    MESSAGES = "Messages: {count}, octets: {octets}"
+    UNIQUE_IDS = "Unique ids follow"
+    OCTETS = "{octets} octets"
+    TOP_FOLLOWS = "Top of the message follows"
+    MARKED = "Message {number} marked for deletion"
+    NOTHING_DELETED = "Nothing is marked for deletion; messages: {count}, octets: {octets}"
+    NOTHING_DONE = "Nothing done"
+    UPDATED = "Goodbye; messages deleted: {count}"
+
+    UNKNOWN_COMMAND = "Unknown command; CAPA lists what this server can do"
+    EMPTY_LINE = "Empty line; send a command, or QUIT to leave"
+    LINE_TOO_LONG = "The line is too long"
+    BAD_LINE = "A line must end in CR LF and hold neither CR nor NUL"
+    NO_ARGUMENT = "{verb} takes no argument"
+    ARGUMENT_MISSING = "{verb} needs an argument"
+    NUMBER_NEEDED = "{verb} needs a message number, as in {verb} 1"
+    NUMBERS_NEEDED = "{verb} needs a message number and a number of lines, as in {verb} 1 10"
+    TOO_MANY_ARGUMENTS = "Too many arguments for {verb}"
+    LOG_IN_FIRST = "Log in first, with USER and PASS or with AUTH"
+    LOGGED_IN_ALREADY = "You are logged in already; {verb} belongs before the login"
+    TOO_MANY_ERRORS = "Too many errors, closing the connection"
+    LAST_IS_GONE = "LAST is not part of POP3 any more; use UIDL to see which messages are new"
+
+    USER_FIRST = "Send the name with USER before the password"
+    NOT_UTF8 = "Names and passwords are UTF-8"
+    BAD_NAME = "Control characters are not allowed in a name"
+    NEEDS_TLS = "Passwords are taken on encrypted connections only: switch on SSL/TLS or STARTTLS in your mail program"
+    NO_MECHANISM = "This mechanism is not available; AUTH alone lists those that are"
+    BAD_BASE64 = "The response is not base64"
+    CANCELLED = "Login cancelled"
+    TLS_UNAVAILABLE = "This server has no certificate, so it cannot do STLS"
+    TLS_ACTIVE = "The connection is encrypted already"
+    DATA_AFTER_STLS = "Nothing may follow STLS before the encryption is up; what did was dropped"
+
+    NO_MESSAGE = "There is no message {number}; the last one is {count}"
+    MESSAGE_DELETED = "Message {number} is marked for deletion; RSET brings it back"
