@@ -1,0 +1,187 @@
+"""mailserver.toml: defaults, what each error says, and where a configuration is found."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from twisted.trial.unittest import TestCase
+
+from twisted_mail import config as config_module
+from twisted_mail.config import TLS, Config, ConfigError, Listen, ListenAddress, demo_config, find_config, load
+
+SAMPLE = Path(__file__).parent.parent / "etc" / "mailserver.toml"
+
+# what is written -> (line, key, words of the error)
+WRONG = {
+    'hostnam = "mail.example.org"': (1, "hostnam", 'write "hostname"'),
+    'hostname = "not a name"': (1, "hostname", 'as in "mail.example.org"'),
+    "hostname = 5": (1, "hostname", 'hostname = "..."'),
+    '\n[limits]\nrecipients = 10\nmesage_size = "5 MB"': (4, "limits.mesage_size", 'write "message_size"'),
+    '[limits]\n\nmessage_size = "5 Mbit"': (3, "limits.message_size", 'write it like "50 MiB"'),
+    "[limits]\nmessage_size = -5": (2, "limits.message_size", "from 1 up"),
+    "[limits]\nrecipients = true": (2, "limits.recipients", "whole number"),
+    '[limits]\nrecipients = "10"': (2, "limits.recipients", "without quotes"),
+    '[limits]\nhostname = "mail.example.org"': (2, "limits.hostname", "move it above the first [section]"),
+    "limits = 5": (1, "limits", "write [limits] on a line of its own"),
+    "limits.recipients = 0": (1, "limits.recipients", "from 1 up"),
+    "[limits]\nfrogs = 1": (2, "limits.frogs", "takes message_size, recipients"),
+    "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
+    '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
+    '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),
+    "[listen]\nsmtp = [25]": (2, "listen.smtp", "must be a text"),
+    '[lisen]\nsmtp = ["tcp:25"]': (1, "lisen", 'write "listen"'),
+    'workers = "many"': (1, "workers", '"auto"'),
+    "workers = 0": (1, "workers", "from 1 up"),
+    'data = ""': (1, "data", "the path"),
+    "[relay]\ngive_up_after = 5": (2, "relay.give_up_after", '"5 minutes"'),
+    '[relay]\nretry = ["5"]': (2, "relay.retry", "write it like"),
+    '[relay]\nsmarthost = "smtp.example.net"': (2, "relay.smarthost", '"tcp:smtp.example.net:587"'),
+    '[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"': (2, "tls.certificate", "No such file"),
+    '[tls]\ncertificate = "mailserver.toml"': (2, "tls.certificate", "write key ="),
+    '[tls]\nkey = "mailserver.toml"': (2, "tls.key", "write certificate ="),
+    '[tls]\ncertificate = "mailserver.toml"\nkey = "."': (3, "tls.key", "Is a directory"),
+}
+NOT_TOML = {
+    "hostname = mail.example.org": 1,
+    'data = "maildirs"\n[limits\n': 2,
+    'data = "maildirs"\ndata = "maildirs"': 2,
+    'data = "maildirs': 1,
+}
+
+
+class ConfigTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        self.path = os.path.join(self.folder, "mailserver.toml")
+
+    def write(self, text: str) -> str:
+        Path(self.path).write_text(text)
+        return self.path
+
+    def error(self, text: str) -> str:
+        with self.assertRaises(ConfigError, msg=text) as caught:
+            load(self.write(text))
+        return str(caught.exception)
+
+    def make_tls_files(self) -> None:
+        os.mkdir(os.path.join(self.folder, "tls"))
+        for name in ("fullchain.pem", "privkey.pem"):
+            Path(self.folder, "tls", name).write_text("")
+
+    def test_wrong_values_are_refused_with_line_key_and_remedy(self) -> None:
+        for text, (line, key, words) in WRONG.items():
+            error = self.error(text)
+            self.assertTrue(error.startswith(f"{self.path}, line {line}: {key}: "), f"{text!r}: {error}")
+            self.assertIn(words, error)
+            self.assertNotIn("\n", error)
+
+    def test_what_is_not_toml_is_refused_with_its_line(self) -> None:
+        for text, line in NOT_TOML.items():
+            error = self.error(text)
+            self.assertTrue(error.startswith(f"{self.path}, line {line}: not valid TOML"), error)
+            self.assertNotIn("\n", error)
+
+    def test_a_file_that_cannot_be_read_is_refused_by_name(self) -> None:
+        with self.assertRaisesRegex(ConfigError, f"^{re.escape(self.path)}: .*No such file"):
+            load(self.path)
+        Path(self.path).write_bytes(b'hostname = "\xff"')
+        with self.assertRaisesRegex(ConfigError, "UTF-8"):
+            load(self.path)
+
+    def test_sample_with_every_option_uncommented_has_the_defaults(self) -> None:
+        self.make_tls_files()
+        uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
+        defaults = load(self.write(""))
+        self.assertEqual(replace(defaults, hostname="mail.example.org"), load(self.write(uncommented)))
+        self.assertEqual(os.path.join(self.folder, "tls", "privkey.pem"), defaults.tls.key)
+
+    def test_sample_names_every_option(self) -> None:
+        uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
+        written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
+        config = demo_config()
+        sections = (config.listen, config.tls, config.limits, config.auth, config.relay)
+        options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
+        self.assertEqual(options, written)
+
+    def test_sample_as_it_is_loads(self) -> None:
+        self.assertEqual(load(self.write("")), load(self.write(SAMPLE.read_text())))
+
+    def test_paths_are_relative_to_the_file(self) -> None:
+        self.make_tls_files()
+        config = load(self.write('data = "mail"\n[tls]\ncertificate = "tls/fullchain.pem"\nkey = "tls/privkey.pem"'))
+        self.assertEqual(os.path.join(self.folder, "mail"), config.data)
+        self.assertEqual(os.path.join(self.folder, "tls", "fullchain.pem"), config.tls.certificate)
+        self.assertEqual(os.path.join(self.folder, "mail", ".server", "directory.sqlite"), config.directory_file)
+        self.assertEqual("/srv/mail", load(self.write('data = "/srv/mail"')).data)
+
+    def test_without_tls_files_at_the_default_paths_there_are_none(self) -> None:
+        self.assertEqual(TLS(None, None), load(self.write("")).tls)
+
+    def test_administration_does_not_need_the_key(self) -> None:
+        path = self.write('[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"')
+        self.assertEqual(os.path.join(self.folder, "gone.pem"), load(path, check_files=False).tls.key)
+
+    def test_units_lists_and_flags_become_values(self) -> None:
+        text = (
+            'hostname = "Mail.Bücher.example"\nworkers = "auto"\n'
+            '[listen]\nsmtp = ["tcp:2525:interface=127.0.0.1", "tcp6:2525"]\npop3 = []\n'
+            '[limits]\nmessage_size = 4096\n[auth]\nallow_plaintext = true\n[relay]\nretry = ["1m", "1h"]\n'
+        )
+        config = load(self.write(text))
+        self.assertEqual("mail.xn--bcher-kva.example", config.hostname)
+        self.assertEqual(len(os.sched_getaffinity(0)), config.workers)
+        self.assertEqual([2525, 2525], [address.port for address in config.listen.smtp])
+        self.assertEqual((), config.listen.pop3)
+        self.assertEqual(4096, config.limits.message_size)
+        self.assertEqual((60, 3600), config.relay.retry)
+        self.assertIs(True, config.auth.allow_plaintext)
+        self.assertEqual(self.path, config.file)
+
+    def test_an_address_knows_where_it_was_written(self) -> None:
+        config = load(self.write('[listen]\nsmtp = ["tcp:2525"]'))
+        self.assertEqual(f"{self.path}, line 2: listen.smtp", config.listen.smtp[0].where)
+        self.assertEqual(f"{self.path}: listen.pop3", config.listen.pop3[0].where)
+
+    def test_demo_mode_stays_on_this_machine(self) -> None:
+        config = demo_config()
+        addresses = [a for name in Listen.__slots__ for a in getattr(config.listen, name)]
+        self.assertEqual([1025, 1587, 1465, 1110, 1995, 8025], [a.port for a in addresses])
+        self.assertTrue(all(a.is_loopback for a in addresses))
+        self.assertEqual(("localhost", os.path.abspath("maildirs")), (config.hostname, config.data))
+        self.assertFalse(config.auth.allow_plaintext)
+        self.assertIsNone(config.file)
+        assert config.tls.key is not None
+        self.assertTrue(config.tls.key.startswith(os.path.abspath("maildirs/.server/tls/")))
+
+    def test_defaults_of_the_design(self) -> None:
+        config = Config(hostname="mail.example.org")
+        self.assertEqual((ListenAddress.parse("tcp:25"),), config.listen.smtp)
+        self.assertEqual(50 * 1024 * 1024, config.limits.message_size)
+        limits = config.limits
+        self.assertEqual((1000, 10_000, 50), (limits.recipients, limits.connections, limits.connections_per_host))
+        self.assertFalse(config.auth.allow_plaintext)
+
+
+class FindConfigTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        before = os.getcwd()
+        os.chdir(self.folder)
+        self.addCleanup(os.chdir, before)
+        self.patch(os, "environ", {})
+        self.patch(config_module, "SEARCHED", ("mailserver.toml", "etc.toml"))
+
+    def test_the_argument_comes_first_then_environment_then_files(self) -> None:
+        self.assertIsNone(find_config(None))
+        Path("etc.toml").write_text("")
+        self.assertEqual("etc.toml", find_config(None))
+        Path("mailserver.toml").write_text("")
+        self.assertEqual("mailserver.toml", find_config(None))
+        self.patch(os, "environ", {"MAILSERVER_CONFIG": "env.toml"})
+        self.assertEqual("env.toml", find_config(None))
+        self.assertEqual("given.toml", find_config("given.toml"))
