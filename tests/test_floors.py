@@ -40,7 +40,10 @@ for _room in ROOMS:
     MAY_IMPORT[_room] = STANDARDS | CONTRACTS | WIRES | {_room}
 
 # Inside floor 1: framing <- smtp, pop3; address <- envelope <- command <- server, client.
-SMTP_ORDER = ["reply", "address", "envelope", "events", "command", "server", "client"]
+SMTP_ORDER = [
+    *("reply", "address", "envelope", "events", "options", "parameters", "extensions"),
+    *("command", "auth", "data", "server", "client"),
+]
 # idna is as pure as the standard library, whose own codec is the superseded IDNA 2003 (docs/decisions/0002).
 PURE_OUTSIDE_STDLIB = {"idna"}
 NOT_PURE = {"socket", "time", "os", "io", "pathlib", "threading", "select", "ssl", "asyncio", "subprocess", "logging"}

@@ -52,12 +52,12 @@ class LineBuffer:
         self._position = end + 1
         if self._discarding or len(line) >= self.limit:
             self._discarding = False
-            raise LineTooLong(f"line longer than {self.limit} octets")
+            raise LineTooLong(f"Line longer than {self.limit} octets")
         if not line.endswith(b"\r"):
-            raise LineError("a line must end in CR LF, this one ended in LF alone")
+            raise LineError("A line must end in CR LF, this one ended in LF alone")
         line = line[:-1]
         if b"\r" in line or b"\0" in line:
-            raise LineError("a line must not contain CR or NUL")
+            raise LineError("A line must not contain CR or NUL")
         return line
 
     def take(self, size: int) -> bytes:

@@ -7,7 +7,7 @@ comes next.  Base64 and the protocol's way to cancel belong to the protocols (RF
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 MAX_RESPONSE = 12_288
@@ -30,7 +30,7 @@ class PasswordCredentials:
     """What PLAIN and LOGIN give: *user* may be an address or a local part, not checked yet."""
 
     user: str
-    password: str
+    password: str = field(repr=False)
 
 
 Credentials = PasswordCredentials

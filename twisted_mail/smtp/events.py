@@ -40,7 +40,10 @@ class Hello(Event):
 
 @dataclass(frozen=True, slots=True)
 class StartTLS(Event):
-    """STARTTLS was answered with 220: send what is pending, start TLS, then call `tls_started`."""
+    """STARTTLS was answered with 220: send what is pending, start TLS, then call `tls_started`.
+
+    What the session knew is forgotten with it, also who has logged in (RFC 3207 §4.2).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,12 @@ class EndOfData(Question):
 
 @dataclass(frozen=True, slots=True)
 class Reset(Event):
-    """The transaction is over without a message: RSET, a new EHLO, or data that the session refused."""
+    """The transaction is over without a message: RSET, a new EHLO, STARTTLS, or data that the session refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """The session refused a command by itself; for the log."""
+    """The session refused a command by itself; for the log.  *command* is never a line that may hold a password."""
 
     command: str
     reply: str

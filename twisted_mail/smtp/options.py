@@ -1,0 +1,27 @@
+"""What one listener's SMTP sessions are: their role, what they offer, and their limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """The same for all sessions of a listener.  LMTP and submission are options, not other kinds of session."""
+
+    hostname: str
+    lmtp: bool = False
+    submission: bool = False
+    """From users, not from other servers: the words change, what is allowed is the avatar's business."""
+    mechanisms: tuple[str, ...] = ()
+    """SASL mechanisms, names in upper case, in the order in which they are offered; empty: no AUTH."""
+    tls_available: bool = False
+    """STARTTLS is offered while TLS is not up."""
+    plaintext_auth: bool = False
+    """AUTH is offered without TLS too."""
+    max_size: int = 50 * 1024 * 1024
+    """Octets of one message on the wire (RFC 1870 §5)."""
+    max_recipients: int = 1000
+    """Accepted recipients a message; at least 100 (RFC 5321 §4.5.3.1.8)."""
+    max_errors: int = 20
+    """Refused commands and failed logins after which the session ends."""

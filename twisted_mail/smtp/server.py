@@ -1,0 +1,536 @@
+"""The server's side of an SMTP session (RFC 5321), with LMTP (RFC 2033) and submission (RFC 6409) as options of it.
+
+Octets in, events out; answers in, octets out.  A question blocks the session until it is answered, so nothing that a
+client pipelines can overtake anything.  Syntax, order and limits are answered here; what is true of users and
+mailboxes is asked.  COMMANDS, at the end, says what is legal when.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Generic, TypeVar
+
+from twisted_mail.framing import LineBuffer, LineError, LineTooLong
+from twisted_mail.sasl import MAX_RESPONSE, MECHANISMS
+from twisted_mail.smtp import auth, command, data
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.auth import AuthExchange
+from twisted_mail.smtp.command import AuthRequest
+from twisted_mail.smtp.data import IncomingText
+from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.events import (
+    Authenticate,
+    Closed,
+    DataChunk,
+    EndOfData,
+    Event,
+    Hello,
+    MailFrom,
+    Question,
+    RcptTo,
+    Refused,
+    Reset,
+    StartTLS,
+    Wait,
+)
+from twisted_mail.smtp.extensions import COMMAND_LIMIT, Offer, offer
+from twisted_mail.smtp.options import SessionOptions
+from twisted_mail.smtp.reply import Reply, SMTPError
+
+__all__ = ["ServerSession", "SessionOptions", "State"]
+
+T = TypeVar("T")
+
+
+class State(Enum):
+    """Where a session stands (RFC 5321 §4.1.4)."""
+
+    START = auto()
+    """Nothing but the banner, or TLS has just come up."""
+    READY = auto()
+    """The client has said who it is."""
+    MAIL = auto()
+    """A transaction is open, no recipient is accepted yet."""
+    RCPT = auto()
+    """At least one recipient is accepted."""
+    TEXT = auto()
+    """The message comes in, or its end is not answered yet."""
+    AUTH = auto()
+    """In an AUTH exchange."""
+    TLS = auto()
+    """STARTTLS is answered, TLS is not up yet."""
+    CLOSED = auto()
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What the session itself must know of the open transaction."""
+
+    options: MailOptions
+    attempted: int = 0
+    """Recipients that were asked for."""
+    accepted: int = 0
+
+
+class ServerSession:
+    """One client's session.
+
+    Call `greet`; then `receive_data` with what arrives and `next_event` until it gives NEED_DATA, `answer` each
+    question, and send `data_to_send` before waiting for more octets.
+    """
+
+    def __init__(self, options: SessionOptions, *, tls: bool = False) -> None:
+        """*tls*: it is up already (port 465)."""
+        self._options = options
+        self._offer = offer(options, tls)
+        self.tls = tls
+        self.authenticated = False
+        self._lines = LineBuffer(self._offer.line_limit)
+        self._out: list[bytes] = []
+        self._queue: deque[Event] = deque()
+        self._question: Question | None = None
+        self._state = State.START
+        self._transaction: Transaction | None = None
+        self._sender_refused = False
+        self._exchange: AuthExchange | None = None
+        self._text: IncomingText | None = None
+        self._errors = 0
+        self._reason = ""
+
+    # ---- what the server calls
+
+    @property
+    def in_transaction(self) -> bool:
+        """MAIL was accepted, and what became of it is not settled yet."""
+        return self._transaction is not None
+
+    @property
+    def smtputf8(self) -> bool:
+        """The open transaction may use UTF-8 in addresses and header (RFC 6531)."""
+        return self._transaction is not None and self._transaction.options.smtputf8
+
+    def greet(self) -> None:
+        """Queue the banner."""
+        role = " submission" if self._options.submission else ""
+        self._say(Reply(220, "", f"{self._options.hostname} {'LMTP' if self._options.lmtp else 'ESMTP'}{role}"))
+
+    def receive_data(self, data: bytes) -> None:
+        """Keep *data*; nothing is looked at before `next_event`."""
+        if self._state is not State.CLOSED:
+            self._lines.receive_data(data)
+
+    def next_event(self) -> Event | Wait:
+        """What has happened, or why nothing has.  After `Closed`, `Closed` again."""
+        while not self._queue:
+            if self._question is not None:
+                return Wait.PAUSED
+            wait = _READERS[self._state](self)
+            if wait is not None:
+                return wait
+        event = self._queue.popleft()
+        if isinstance(event, Question):
+            self._question = event
+        return event
+
+    def answer(self, *replies: Reply) -> None:
+        """Answer the question last returned: one reply; in LMTP, for `EndOfData`, one an accepted recipient, in order.
+
+        A 421 among them ends the session (RFC 5321 §3.8).  Once it is closed, answers are dropped.
+        """
+        question = self._question
+        if self._state is State.CLOSED:
+            return
+        if question is None:
+            raise RuntimeError("there is no question to answer")
+        if len(replies) != (owed := self._replies_owed() if isinstance(question, EndOfData) else 1):
+            raise RuntimeError(f"{owed} replies are owed, not {len(replies)}")
+        self._question = None
+        for reply in replies:
+            self._say(reply)
+        self._settle(question, replies[0].is_positive)
+        if any(reply.code == 421 for reply in replies):
+            self._end("answered 421")
+
+    def data_to_send(self) -> bytes:
+        """All replies since the last call, for one write (RFC 2920 §3.2)."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def tls_started(self) -> None:
+        """TLS is up: everything starts over, and plaintext that is still buffered is dropped (RFC 3207 §4.2)."""
+        if self._state is not State.TLS:
+            raise RuntimeError("TLS started without StartTLS")
+        self._lines.clear()
+        self.tls, self.authenticated = True, False
+        self._offer = offer(self._options, True)
+        self._state = State.START
+
+    def close(self, reply: Reply, reason: str) -> None:
+        """The server ends the session, whatever is under way: *reply* for the client, *reason* for the log."""
+        self._queue.clear()
+        self._question = None
+        self._say(reply)
+        self._end(reason)
+
+    # ---- reading, a state each: None when there may be an event, or it is worth looking again
+
+    def _read_command(self) -> Wait | None:
+        try:
+            line = self._lines.next_line()
+        except LineError as error:
+            self._refuse("", Reply(500, "5.2", str(error)))
+            return None
+        if line is None:
+            return Wait.NEED_DATA
+        verb, _, argument = line.partition(b" ")
+        row = COMMANDS.get(verb.upper())
+        if row is None:
+            self._reject_verb(verb.upper())
+        else:
+            self._obey(row, line, argument)
+        return None
+
+    def _read_response(self) -> Wait | None:
+        try:
+            line = self._lines.next_line()
+        except LineTooLong:
+            self._end_exchange(auth.TOO_LONG)
+            return None
+        except LineError as error:
+            self._end_exchange(Reply(501, "5.2", str(error)))
+            return None
+        if line is None:
+            return Wait.NEED_DATA
+        self._respond(line.strip(b" "))
+        return None
+
+    def _read_text(self) -> Wait | None:
+        assert self._text is not None
+        octets = self._lines.take_all()
+        if not octets:
+            return Wait.NEED_DATA
+        text, rest = self._text.feed(octets)
+        if text:
+            self._emit(DataChunk(text))
+        if self._text.finished:
+            self._lines.receive_data(rest)
+            self._finish_text(self._text.refusal)
+            self._text = None
+        return None
+
+    def _read_nothing(self) -> Wait | None:
+        return Wait.PAUSED
+
+    def _read_end(self) -> Wait | None:
+        self._emit(Closed(self._reason))
+        return None
+
+    # ---- one command
+
+    def _obey(self, row: Command[Any], line: bytes, argument: bytes) -> None:
+        try:
+            if len(line) > COMMAND_LIMIT - 2 and len(line) > row.limit(self._offer) - 2:
+                raise SMTPError(auth.TOO_LONG if row.verb == "AUTH" else _LINE_TOO_LONG)
+            if self._state not in row.states:
+                raise SMTPError(self._out_of_order(row.verb))
+            row.act(self, row.parse(_text_of(argument), self._offer))
+        except SMTPError as refusal:
+            # Only these two say something that the log needs; and what follows AUTH may be a password.
+            shown = line.decode(errors="backslashreplace") if row.verb in ("MAIL", "RCPT") else row.verb
+            self._refuse(shown, refusal.reply)
+            self._sender_refused |= row.verb == "MAIL"
+
+    def _out_of_order(self, verb: str) -> Reply:
+        match self._state:
+            case State.START:
+                return Reply(503, "5.1", f"Say {'LHLO' if self._options.lmtp else 'EHLO'} first")
+            case State.READY:
+                return Reply(503, "5.1", f"Need MAIL before {verb}")
+            case State.MAIL if verb == "DATA":
+                # RFC 5321 §3.3 leaves the choice, RFC 2033 §4.2 wants 503
+                if self._transaction is not None and self._transaction.attempted and not self._options.lmtp:
+                    return Reply(554, "5.1", "No valid recipients")
+                return Reply(503, "5.1", f"Need RCPT before {verb}")
+        return Reply(503, "5.1", f"{verb} is not possible in a transaction: finish it, or give it up with RSET")
+
+    def _reject_verb(self, verb: bytes) -> None:
+        """Not in the table.  Neither log nor reply repeat it: a client out of step may have sent a password."""
+        if verb in HTTP_METHODS:
+            self._refuse("HTTP", _NOT_HTTP)
+            self._end("an HTTP request")
+        elif verb in NOT_IMPLEMENTED:
+            self._refuse(verb.decode(), Reply(502, "5.1", "This command is not implemented"))
+        else:
+            self._refuse("unknown command", Reply(500, "5.1", "Command not known; HELP shows those that are"))
+
+    def _hello(self, name: str, extended: bool) -> None:
+        self._end_transaction()
+        self._state = State.READY
+        self._emit(Hello(name, extended))
+
+    def _ehlo(self, name: str) -> None:
+        if self._options.lmtp:
+            raise SMTPError(Reply(500, "5.1", "This is LMTP: say LHLO"))
+        self._hello(name, extended=True)
+        self._out.append(self._offer.hello)
+
+    def _lhlo(self, name: str) -> None:
+        if not self._options.lmtp:
+            raise SMTPError(Reply(500, "5.1", "This is not LMTP: say EHLO"))
+        self._hello(name, extended=True)
+        self._out.append(self._offer.hello)
+
+    def _helo(self, name: str) -> None:
+        if self._options.lmtp:
+            raise SMTPError(Reply(500, "5.1", "This is LMTP: say LHLO"))
+        self._hello(name, extended=False)
+        self._say(Reply(250, "", self._options.hostname))
+
+    def _starttls(self, argument: None) -> None:
+        if self.tls:
+            raise SMTPError(Reply(503, "5.1", "TLS is up already"))
+        if not self._options.tls_available:
+            raise SMTPError(Reply(502, "5.1", "TLS is not available here"))
+        if self._lines.clear():
+            # Somebody in between may have put them there, to be read as if they had come inside TLS.
+            raise SMTPError(Reply(501, "5.4", "Nothing may follow STARTTLS before its answer; it is ignored"))
+        self._end_transaction()
+        self._say(Reply(220, "0.0", "Start TLS now"))
+        self._state = State.TLS
+        self._emit(StartTLS())
+
+    def _auth(self, request: AuthRequest) -> None:
+        if self.authenticated:
+            raise SMTPError(Reply(503, "5.1", "You are logged in already"))
+        if not self._options.mechanisms:
+            raise SMTPError(Reply(502, "5.1", "Logging in is not possible here"))
+        if not self._offer.auth:
+            raise SMTPError(Reply(538, "7.11", "Passwords are taken over TLS only: say STARTTLS first"))
+        if request.mechanism not in self._options.mechanisms:
+            offered = ", ".join(self._options.mechanisms)
+            raise SMTPError(Reply(504, "5.4", f"Mechanism not known here; there is {offered}"))
+        self._exchange = AuthExchange(MECHANISMS[request.mechanism]())
+        self._state = State.AUTH
+        self._respond(request.initial)
+
+    def _mail(self, parsed: tuple[Address | None, MailOptions]) -> None:
+        sender, options = parsed
+        if options.size is not None and options.size > self._options.max_size:
+            raise SMTPError(data.too_large(self._options.max_size))
+        self._emit(MailFrom(sender, options))
+
+    def _rcpt(self, parsed: tuple[Recipient, bool]) -> None:
+        recipient, ascii_only = parsed
+        assert self._transaction is not None
+        self._transaction.attempted += 1
+        if not ascii_only and not self.smtputf8:
+            raise SMTPError(command.NEEDS_SMTPUTF8)
+        if self._transaction.accepted >= self._options.max_recipients:
+            raise SMTPError(Reply(452, "5.3", "Too many recipients, send the message to the others once more"))
+        self._emit(RcptTo(recipient))
+
+    def _data(self, argument: None) -> None:
+        self._text = IncomingText(self._options.max_size)
+        self._state = State.TEXT
+        self._say(data.GO_AHEAD)
+
+    def _rset(self, argument: None) -> None:
+        self._end_transaction()
+        self._say(_OK)
+
+    def _noop(self, argument: str) -> None:
+        self._say(_OK)
+
+    def _vrfy(self, argument: str) -> None:
+        self._say(Reply(252, "0.0", "Addresses are not verified here: use RCPT, and mail is taken or refused"))
+
+    def _expn(self, argument: str) -> None:
+        raise SMTPError(Reply(502, "5.1", "Lists are not shown here"))
+
+    def _help(self, argument: str) -> None:
+        hello, others = ("LHLO", {"EHLO", "HELO"}) if self._options.lmtp else ("EHLO", {"LHLO"})
+        verbs = " ".join(row.verb for row in COMMANDS.values() if row.verb not in others)
+        login = ", AUTH" if self._options.submission else ""
+        order = f"{hello} you.example{login}, MAIL FROM:<you@example.org>, RCPT TO:<them@example.org>, DATA, QUIT"
+        self._say(Reply(214, "0.0", f"Commands: {verbs}\nIn this order: {order}"))
+
+    def _quit(self, argument: None) -> None:
+        self._say(Reply(221, "0.0", "Goodbye"))
+        self._end("QUIT")
+
+    # ---- what follows an answer
+
+    def _settle(self, question: Question, accepted: bool) -> None:
+        """Go on to the next state.  LMTP answers the end of data recipient by recipient: it is over either way."""
+        match question:
+            case MailFrom(options=options):
+                self._sender_refused = not accepted
+                if accepted:
+                    self._transaction = Transaction(options)
+                    self._state = State.MAIL
+            case RcptTo() if accepted and self._transaction is not None:
+                self._transaction.accepted += 1
+                self._state = State.RCPT
+            case EndOfData():
+                self._transaction = None
+                self._state = State.READY
+            case Authenticate():
+                self.authenticated = accepted
+                if not accepted:
+                    self._count_error()
+
+    def _respond(self, line: bytes | None) -> None:
+        """Go on in the AUTH exchange."""
+        assert self._exchange is not None
+        try:
+            outcome = self._exchange.respond(line)
+        except SMTPError as refusal:
+            self._end_exchange(refusal.reply)
+            return
+        if isinstance(outcome, Reply):
+            self._say(outcome)
+        else:
+            self._exchange = None
+            self._state = State.READY
+            self._emit(Authenticate(outcome))
+
+    def _end_exchange(self, reply: Reply) -> None:
+        self._exchange = None
+        self._state = State.READY
+        self._refuse("AUTH", reply)
+
+    def _finish_text(self, refusal: Reply | None) -> None:
+        if refusal is None:
+            self._emit(EndOfData())
+            return
+        for _ in range(self._replies_owed() - 1):
+            self._say(refusal)
+        self._end_transaction()
+        self._refuse("DATA", refusal)
+
+    def _replies_owed(self) -> int:
+        """To the end of data (RFC 2033 §4.2)."""
+        return self._transaction.accepted if self._options.lmtp and self._transaction is not None else 1
+
+    def _end_transaction(self) -> None:
+        self._sender_refused = False
+        if self._transaction is not None:
+            self._transaction = None
+            self._state = State.READY
+            self._emit(Reset())
+
+    # ---- saying
+
+    def _say(self, reply: Reply) -> None:
+        self._out.append(reply.encode())
+
+    def _emit(self, event: Event) -> None:
+        self._queue.append(event)
+
+    def _refuse(self, shown: str, reply: Reply) -> None:
+        """Refuse a command.  It counts as an error, unless the client could not have known better."""
+        self._say(reply)
+        self._emit(Refused(shown, str(reply)))
+        # What was pipelined behind a refused MAIL (RFC 2920 §3.1), and a limit that asks to come again, are no abuse.
+        if not (reply.is_temporary or (self._sender_refused and reply.code == 503)):
+            self._count_error()
+
+    def _count_error(self) -> None:
+        self._errors += 1
+        if self._errors == self._options.max_errors:
+            self._say(Reply(421, "7.0", "Too many errors, goodbye"))
+            self._end("too many errors")
+
+    def _end(self, reason: str) -> None:
+        if self._state is not State.CLOSED:
+            self._state = State.CLOSED
+            self._reason = reason
+            self._lines.clear()
+
+
+_OK = Reply(250, "0.0", "Ok")
+_LINE_TOO_LONG = Reply(500, "5.2", "Line too long")
+_NOT_HTTP = Reply(554, "5.1", "This is a mail server, it does not speak HTTP")
+
+HTTP_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
+"""A web browser was made to send mail (cross-protocol scripting): nothing more of it is read."""
+NOT_IMPLEMENTED = frozenset(
+    (b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD", b"BDAT")
+)
+"""Verbs that RFCs and peers define: safe to be named in the log."""
+
+
+def _text_of(argument: bytes) -> str:
+    """An argument as text.  Raises SMTPError."""
+    try:
+        text = argument.decode().strip(" ")
+    except UnicodeDecodeError as error:
+        raise SMTPError(Reply(501, "5.2", "Only ASCII and UTF-8 are understood")) from error
+    if not text.isprintable():
+        raise SMTPError(Reply(501, "5.4", "Control characters are not allowed"))
+    return text
+
+
+_READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
+    State.START: ServerSession._read_command,
+    State.READY: ServerSession._read_command,
+    State.MAIL: ServerSession._read_command,
+    State.RCPT: ServerSession._read_command,
+    State.TEXT: ServerSession._read_text,
+    State.AUTH: ServerSession._read_response,
+    State.TLS: ServerSession._read_nothing,
+    State.CLOSED: ServerSession._read_end,
+}
+
+
+def _standard_limit(offer: Offer) -> int:
+    return COMMAND_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[T]):
+    """A row of the table below."""
+
+    verb: str
+    parse: Callable[[str, Offer], T]
+    act: Callable[[ServerSession, T], None]
+    """Answers, or emits an event.  Raises SMTPError: the command is refused."""
+    states: tuple[State, ...]
+    """Where it is legal."""
+    limit: Callable[[Offer], int] = _standard_limit
+    """Octets of its line with the line end."""
+
+
+_ANY = (State.START, State.READY, State.MAIL, State.RCPT)
+_GREETED = (State.READY,)
+
+COMMANDS: dict[bytes, Command[Any]] = {
+    row.verb.encode(): row
+    for row in (
+        Command("EHLO", command.parse_hello, ServerSession._ehlo, _ANY),
+        Command("HELO", command.parse_hello, ServerSession._helo, _ANY),
+        Command("LHLO", command.parse_hello, ServerSession._lhlo, _ANY),
+        Command("STARTTLS", command.parse_nothing, ServerSession._starttls, _ANY),
+        Command("AUTH", command.parse_auth, ServerSession._auth, _GREETED, limit=lambda offer: MAX_RESPONSE),
+        Command("MAIL", command.parse_mail, ServerSession._mail, _GREETED, limit=lambda offer: offer.mail_limit),
+        Command(
+            "RCPT",
+            command.parse_rcpt,
+            ServerSession._rcpt,
+            (State.MAIL, State.RCPT),
+            limit=lambda offer: offer.rcpt_limit,
+        ),
+        Command("DATA", command.parse_nothing, ServerSession._data, (State.RCPT,)),
+        Command("RSET", command.parse_nothing, ServerSession._rset, _ANY),
+        Command("NOOP", command.parse_anything, ServerSession._noop, _ANY),
+        Command("VRFY", command.parse_something, ServerSession._vrfy, _ANY),
+        Command("EXPN", command.parse_something, ServerSession._expn, _ANY),
+        Command("HELP", command.parse_anything, ServerSession._help, _ANY),
+        Command("QUIT", command.parse_nothing, ServerSession._quit, _ANY),
+    )
+}
+"""What is legal when (RFC 5321 §4.1.4)."""
