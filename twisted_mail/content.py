@@ -6,6 +6,7 @@ dies, or the message is dropped, nothing is left behind.  A message is made once
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from twisted.internet.defer import Deferred
 
 from twisted_mail.message.header import header_size
+from twisted_mail.smtp.reply import SMTPError
 
 MEMORY_BOUND = 256 * 1024
 """Octets of one message that are held in memory, on receipt and when a piece of a file is read."""
@@ -27,6 +29,8 @@ Blocking = Callable[[Callable[[], object]], "Deferred[object]"]
 class Message:
     """A complete message.  *header* is what comes first: trace fields and the header block with its blank line."""
 
+    id: str
+    """See message/identifier.py: everything that is said or stored about the message carries it."""
     header: bytes
     body: bytes | SpilledBody
     lines: int
@@ -44,11 +48,11 @@ class Message:
 
     def with_header(self, header: bytes) -> Message:
         """The same body under another header block."""
-        return Message(header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"))
+        return Message(self.id, header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"))
 
     def with_fields(self, fields: bytes) -> Message:
         """The same message with *fields*, complete lines, in front."""
-        return Message(fields + self.header, self.body, self.lines + fields.count(b"\n"))
+        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"))
 
     def pieces(self) -> Iterator[bytes]:
         """All octets from front to back.  Blocks for the disk where the body is in a file."""
@@ -92,8 +96,9 @@ class SpilledBody:
 class MessageBuilder:
     """Takes a message chunk by chunk.  Holds at most two times MEMORY_BOUND and one chunk in memory."""
 
-    def __init__(self, directory: str, blocking: Blocking) -> None:
+    def __init__(self, identifier: str, directory: str, blocking: Blocking) -> None:
         """*directory*: where a large message's temporary file is made; *blocking*: how to wait for the disk."""
+        self._id = identifier
         self._directory = directory
         self._blocking = blocking
         self._chunks: list[bytes] = []
@@ -103,35 +108,46 @@ class MessageBuilder:
         self._spilled = 0
         self._header = b""
         self._writing: Deferred[object] | None = None
+        self._failure: OSError | None = None
 
     def write(self, chunk: bytes) -> bool:
         """Take the next octets.  True: too much is buffered, `await drain()` before the next chunk."""
+        if self._failure is not None:
+            return False
         self._chunks.append(chunk)
         self._buffered += len(chunk)
         return self._buffered > MEMORY_BOUND
 
     async def drain(self) -> None:
-        """Hand what is buffered to the disk; returns while it is written.  Raises OSError of the write before."""
+        """Hand what is buffered to the disk; returns while it is written.  A failure waits for `finish`."""
         await self._written()
         buffered = b"".join(self._chunks)
         self._chunks, self._buffered = [], 0
+        if self._failure is not None:
+            return
         self._writing = self._blocking(lambda: self._spill(buffered))
 
     async def finish(self) -> Message:
         """The complete message.  Raises OSError: the disk failed, there is no message."""
-        if self._file is None and self._writing is None:
+        await self._written()
+        if self._file is None and self._failure is None:
             octets = b"".join(self._chunks)
             size = header_size(octets)
-            return Message(octets[:size], octets[size:], octets.count(b"\n"))
+            return Message(self._id, octets[:size], octets[size:], octets.count(b"\n"))
         await self.drain()
         await self._written()
+        if self._failure is not None:
+            raise self._failure
         assert self._file is not None
-        return Message(self._header, SpilledBody(self._file, len(self._header), self._spilled), self._lines)
+        return Message(self._id, self._header, SpilledBody(self._file, len(self._header), self._spilled), self._lines)
 
     async def _written(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            await writing
+            try:
+                await writing
+            except OSError as error:
+                self._failure = error
 
     def _spill(self, octets: bytes) -> None:
         """In a thread; never two at once."""
@@ -142,6 +158,13 @@ class MessageBuilder:
         _write_all(self._file.fileno(), octets)
         self._spilled += len(octets)
         self._lines += octets.count(b"\n")
+
+
+def disk_refusal(error: OSError) -> SMTPError:
+    """What the client hears when the disk fails: 452 where there is no room, else 451 (RFC 5321 §4.2.3)."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SMTPError.of(452, "3.1", "There is no room on the disk here, try again later")
+    return SMTPError.of(451, "3.0", "The message cannot be stored just now, try again later")
 
 
 def _write_all(descriptor: int, octets: bytes) -> None:

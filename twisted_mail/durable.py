@@ -35,6 +35,8 @@ class Phase(Flag):
     PUBLISH = auto()
     """Rename, link or unlink, and sync the directories."""
     BOTH = PREPARE | PUBLISH
+    DISCARD = auto()
+    """Undo a job that was prepared and shall not be published."""
 
 
 class Job(Protocol):
@@ -103,11 +105,12 @@ class NewFile:
 
 
 class Removal:
-    """Files to be unlinked.  One that is gone already counts as removed; `failed` holds those that are still there."""
+    """Files to be unlinked.  `failed` holds those that are still there, `gone` those that were not there before."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = paths
         self.failed: list[tuple[str, OSError]] = []
+        self.gone: list[str] = []
 
     def write(self) -> None:
         pass
@@ -120,7 +123,7 @@ class Removal:
             try:
                 os.unlink(path)
             except FileNotFoundError:
-                pass
+                self.gone.append(path)
             except OSError as error:
                 self.failed.append((path, error))
         return {os.path.dirname(path) for path in self._paths}
@@ -155,6 +158,10 @@ class Committer:
         entry = _Entry(job, phase)
         self._waiting.put(entry)
         return entry.done
+
+    def discard(self, job: Job) -> None:
+        """Undo *job*, which was prepared, when its turn comes."""
+        self._waiting.put(_Entry(job, Phase.DISCARD))
 
     def _work(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -205,6 +212,8 @@ def run_batch(batch: Sequence[_Entry]) -> None:
         entry.attempt(entry.job.sync)
     touched: dict[str, list[_Entry]] = {}
     for entry in batch:
+        if Phase.DISCARD in entry.phase:
+            entry.job.undo()
         if Phase.PUBLISH in entry.phase:
             entry.attempt(lambda entry=entry: _publish(entry, touched))  # type: ignore[misc]  # as above
     for directory, entries in touched.items():
@@ -252,7 +261,7 @@ def make_directory(path: str, mode: int = 0o700) -> None:
 
 
 def _failure() -> Failure:
-    return Failure()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
+    return Failure()
 
 
 def _create(path: str) -> int:

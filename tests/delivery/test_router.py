@@ -1,0 +1,95 @@
+"""Recipients go to their targets, and a message to all of them or none."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients
+from twisted_mail.delivery.redirect import Redirect
+from twisted_mail.delivery.router import Refusing, Router
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.smtp.address import parse_address
+from twisted_mail.smtp.envelope import MailOptions
+from twisted_mail.smtp.reply import SMTPError
+
+USERS = FixedUsers(
+    {
+        "alice@example.org": "alice@example.org",
+        "bob@example.org": "bob@example.org",
+        "all@example.org": "alice@example.org bob@example.org",
+        "both@example.org": "alice@example.org carol@elsewhere.example",
+    }
+)
+
+
+class RouterTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.local = UnreliableTarget()
+        self.outside = UnreliableTarget()
+
+    def begin(self, target: IDeliveryTarget | None = None) -> IDelivery:
+        target = target or Router(USERS, self.local, self.outside)
+        begun = target.begin(ORIGIN, parse_address("x@sender.example"), MailOptions())
+        return self.successResultOf(Deferred.fromCoroutine(begun))
+
+    def add(self, delivery: IDelivery, *texts: str) -> None:
+        for recipient in recipients(*texts):
+            self.successResultOf(Deferred.fromCoroutine(delivery.add_recipient(recipient)))
+
+    def deliver(self, delivery: IDelivery) -> list[SMTPError | None]:
+        return list(self.successResultOf(Deferred.fromCoroutine(delivery.deliver(message()))).values())
+
+    def test_local_recipients_only_are_delivered_in_one_step(self) -> None:
+        delivery = self.begin()
+        self.add(delivery, "alice@example.org", "bob@example.org")
+        self.assertEqual([None, None], self.deliver(delivery))
+        self.assertEqual(["begin", "add", "add", "deliver"], self.local.steps)
+        self.assertEqual([], self.outside.steps)
+
+    def test_mailbox_reached_twice_gets_one_copy(self) -> None:
+        delivery = self.begin()
+        self.add(delivery, "all@example.org", "alice@example.org")
+        self.assertEqual([None, None], self.deliver(delivery))
+        ((_, taken, _),) = self.local.taken
+        self.assertEqual(recipients("alice@example.org", "bob@example.org"), taken)
+
+    def test_unknown_user_is_refused_and_the_others_go_on(self) -> None:
+        delivery = self.begin()
+        (nobody,) = recipients("nobody@example.org")
+        failure = self.failureResultOf(Deferred.fromCoroutine(delivery.add_recipient(nobody)), SMTPError)
+        self.assertEqual("550 5.1.1", str(failure.value.reply)[:9])
+        self.add(delivery, "alice@example.org")
+        self.assertEqual([None], self.deliver(delivery))
+
+    def test_two_targets_are_both_prepared_before_one_commits(self) -> None:
+        delivery = self.begin()
+        self.add(delivery, "both@example.org")
+        self.assertEqual([None], self.deliver(delivery))
+        self.assertEqual(["begin", "add", "prepare", "commit"], self.local.steps)
+        self.assertEqual(["begin", "add", "prepare", "commit"], self.outside.steps)
+
+    def test_target_that_cannot_prepare_keeps_the_message_from_the_other(self) -> None:
+        for name in ("local", "outside"):
+            self.setUp()
+            getattr(self, name).fails_at = "prepare"
+            delivery = self.begin()
+            self.add(delivery, "both@example.org")
+            self.assertEqual([LATER], self.deliver(delivery))
+            self.assertEqual(([], []), (self.local.taken, self.outside.taken))
+            self.assertIn("abort", self.local.steps)
+            self.assertIn("abort", self.outside.steps)
+
+    def test_outside_target_that_refuses_leaves_no_local_recipient_behind(self) -> None:
+        delivery = self.begin(Router(USERS, self.local, Refusing(NEVER.reply)))
+        (both,) = recipients("both@example.org")
+        self.failureResultOf(Deferred.fromCoroutine(delivery.add_recipient(both)), SMTPError)
+        self.assertEqual([], self.local.steps)
+
+    def test_redirect_delivers_once_whoever_the_recipients_are(self) -> None:
+        demo = parse_address("demo@localhost")
+        delivery = self.begin(Redirect(self.local, demo))
+        self.add(delivery, "a@x.example", "b@y.example")
+        self.assertEqual([None, None], self.deliver(delivery))
+        ((_, taken, _),) = self.local.taken
+        self.assertEqual(recipients("demo@localhost"), taken)

@@ -1,0 +1,107 @@
+"""Delivery targets for tests: one that takes everything and remembers it, and one that misbehaves on command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zope.interface import implementer
+
+from twisted_mail.content import Message
+from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser
+from twisted_mail.message.header import header_size
+from twisted_mail.smtp.address import Address, parse_address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.smtp.reply import SMTPError
+
+ORIGIN = Origin(peer="192.0.2.1", session="5e55", hello="client.example", extended=True)
+LATER = SMTPError.of(451, "3.0", "not now")
+NEVER = SMTPError.of(550, "7.1", "not you")
+
+
+def message(text: bytes = b"Subject: hello\n\nHello\n") -> Message:
+    size = header_size(text)
+    return Message("01" * 16, text[:size], text[size:], text.count(b"\n"))
+
+
+def text_of(message: Message) -> bytes:
+    return b"".join(message.pieces())
+
+
+def recipients(*texts: str) -> list[Recipient]:
+    return [Recipient(parse_address(text)) for text in texts]
+
+
+@implementer(IDeliveryTarget)
+@dataclass(eq=False)
+class UnreliableTarget:
+    """Takes messages, or fails at the step that a test names: `begin`, `add`, `prepare`, `commit` or `deliver`."""
+
+    fails_at: str = ""
+    error: SMTPError = LATER
+    steps: list[str] = field(default_factory=list)
+    """What was called, in order."""
+    taken: list[tuple[Address | None, list[Recipient], bytes]] = field(default_factory=list)
+    """Sender, recipients and text of each message that was committed."""
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        self.step("begin")
+        return _UnreliableDelivery(self, sender)
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+        if self.fails_at == name:
+            raise self.error
+
+
+@implementer(IDelivery)
+class _UnreliableDelivery:
+    def __init__(self, target: UnreliableTarget, sender: Address | None) -> None:
+        self._target = target
+        self._sender = sender
+        self._recipients: list[Recipient] = []
+        self._text = b""
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        self._target.step("add")
+        self._recipients.append(recipient)
+
+    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        self._text = text_of(message)
+        self._target.steps.append("prepare")
+        return dict.fromkeys(self._recipients, self._target.error if self._target.fails_at == "prepare" else None)
+
+    async def commit(self) -> None:
+        self._target.step("commit")
+        self._target.taken.append((self._sender, self._recipients, self._text))
+
+    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        self._target.steps.append("deliver")
+        if self._target.fails_at == "deliver":
+            return dict.fromkeys(self._recipients, self._target.error)
+        self._target.taken.append((self._sender, self._recipients, text_of(message)))
+        return dict.fromkeys(self._recipients)
+
+    def abort(self) -> None:
+        self._target.steps.append("abort")
+
+
+@implementer(IUsers)
+@dataclass(frozen=True)
+class FixedUsers:
+    """Address -> what it expands to, all in text; the domains of the addresses are the local ones."""
+
+    table: Mapping[str, str]
+
+    async def is_local(self, domain: str) -> bool:
+        return domain in {address.partition("@")[2] for address in self.table}
+
+    async def expand(self, address: Address) -> Expansion:
+        if str(address) not in self.table:
+            raise NoSuchUser(str(address))
+        targets = [parse_address(text) for text in self.table[str(address)].split()]
+        here = [target for target in targets if await self.is_local(target.domain)]
+        return Expansion(tuple(here), tuple(target for target in targets if target not in here))
+
+    async def may_send_as(self, account: Address, address: Address) -> bool:
+        return str(account) in self.table.get(str(address), "").split()

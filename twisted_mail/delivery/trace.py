@@ -1,0 +1,48 @@
+"""Puts Received in front of every message that passes (RFC 5321 §4.4)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from twisted_mail.content import Message
+from twisted_mail.delivery.wrapping import FilterDelivery
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.message.header import received
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+
+
+@implementer(IDeliveryTarget)
+class Traced:
+    """A target whose messages carry our Received field."""
+
+    def __init__(self, target: IDeliveryTarget, hostname: str, clock: IReactorTime) -> None:
+        """*clock* gives Unix time, as a reactor does."""
+        self._target = target
+        self._hostname = hostname
+        self._clock = clock
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        inner = await self._target.begin(origin, sender, options)
+        return _TracedDelivery(inner, origin, self._hostname, self._clock)
+
+
+class _TracedDelivery(FilterDelivery):
+    def __init__(self, inner: IDelivery, origin: Origin, hostname: str, clock: IReactorTime) -> None:
+        super().__init__(inner)
+        self._origin = origin
+        self._hostname = hostname
+        self._clock = clock
+        self._recipients: list[Recipient] = []
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        await self._inner.add_recipient(recipient)
+        self._recipients.append(recipient)
+
+    async def rewrite(self, message: Message) -> Message:
+        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        only = self._recipients[0].address if len(self._recipients) == 1 else None
+        return message.with_fields(received(self._origin, self._hostname, message.id, now, only))

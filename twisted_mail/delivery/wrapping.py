@@ -1,0 +1,42 @@
+"""What a filter is made of: a target around a target, a delivery around a delivery (DESIGN, section 1.4).
+
+A filter overrides `FilterDelivery.add_recipient` to refuse recipients, and `rewrite` to refuse or change the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zope.interface import implementer
+
+from twisted_mail.content import Message
+from twisted_mail.interfaces import IDelivery
+from twisted_mail.smtp.envelope import Recipient
+from twisted_mail.smtp.reply import SMTPError
+
+
+@implementer(IDelivery)
+class FilterDelivery:
+    """Passes everything on to *inner*."""
+
+    def __init__(self, inner: IDelivery) -> None:
+        self._inner = inner
+
+    async def rewrite(self, message: Message) -> Message:
+        """The message that is passed on.  Raises SMTPError: the message is refused."""
+        return message
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        await self._inner.add_recipient(recipient)
+
+    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        return await self._inner.prepare(await self.rewrite(message))
+
+    async def commit(self) -> None:
+        await self._inner.commit()
+
+    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        return await self._inner.deliver(await self.rewrite(message))
+
+    def abort(self) -> None:
+        self._inner.abort()
