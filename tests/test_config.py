@@ -31,7 +31,7 @@ WRONG = {
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),
-    "[listen]\nsmtp = [25]": (2, "listen.smtp", "must be a text"),
+    "[listen]\nsmtp = [25]": (2, "listen.smtp", 'write smtp = ["tcp:25"]'),
     '[lisen]\nsmtp = ["tcp:25"]': (1, "lisen", 'write "listen"'),
     'workers = "many"': (1, "workers", '"auto"'),
     "workers = 0": (1, "workers", "from 1 up"),

@@ -258,10 +258,11 @@ class Directory:
             if lookup.standing(address) is not Standing.NONE:
                 raise DirectoryError(f"{address} is an account; an alias needs an address of its own")
             known = lookup.targets(address)
-            for target in dict.fromkeys(targets):
-                if target not in known:
-                    _check_target(lookup, address, target)
-                    _insert_target(writer, address, target)
+            new = [target for target in dict.fromkeys(targets) if target not in known]
+            for target in new:
+                _check_target(lookup, address, target)
+                _insert_target(writer, address, target)
+            _check_depth(lookup, address, new)
 
     def remove_alias(self, address: Address, targets: Sequence[Address] = ()) -> None:
         """The whole alias, or only some of its targets.  Raises DirectoryError."""
@@ -302,17 +303,32 @@ def _require_free(lookup: _Lookup, address: Address) -> None:
 
 def _check_target(lookup: _Lookup, alias: Address, target: Address) -> None:
     if target == alias:
-        raise DirectoryError(f"{alias} cannot be an alias of itself")
+        raise DirectoryError(f"{alias_text(alias)} cannot be an alias of itself")
     if not lookup.has_domain(target.domain):
         raise DirectoryError(
             f"{target} is not in a domain of this server; forwarding to other domains comes with outgoing mail"
         )
+    if _accounts_behind(lookup, target) is None:
+        raise DirectoryError(f"{target} does not exist; first: mailserver account add {target}")
+
+
+def _check_depth(lookup: _Lookup, alias: Address, targets: Sequence[Address]) -> None:
+    reached = _accounts_behind(lookup, alias) or set()
+    for target in targets:
+        if not (_accounts_behind(lookup, target) or set()) <= reached:
+            raise DirectoryError(
+                f"{target} leads through more than {expansion.MAX_DEPTH} aliases in a row; name the accounts instead"
+            )
+
+
+def _accounts_behind(lookup: _Lookup, address: Address) -> set[Address] | None:
+    """None: it does not exist.  Empty: they are disabled."""
     try:
-        expansion.expand(lookup, target)
+        return set(expansion.expand(lookup, address).mailboxes)
     except NoSuchUser:
-        raise DirectoryError(f"{target} does not exist; first: mailserver account add {target}") from None
+        return None
     except UserDisabled:
-        pass  # it will be enabled some day
+        return set()
 
 
 def _insert_target(writer: Connection, alias: Address, target: Address) -> None:

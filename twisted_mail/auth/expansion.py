@@ -39,31 +39,44 @@ class Lookup(Protocol):
 def expand(lookup: Lookup, address: Address) -> Expansion:
     """*address* is canonical.  Raises NoSuchUser, or UserDisabled where only disabled accounts are found."""
     search = _Search(lookup)
-    search.follow(address, 0)
+    search.run(address)
     if not search.mailboxes and not search.outside:
         raise UserDisabled(str(address)) if search.disabled else NoSuchUser(str(address))
     return Expansion(tuple(search.mailboxes), tuple(search.outside))
 
 
 class _Search:
+    """Level by level, so that an address is met first where it lies least deep."""
+
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._seen: set[Address] = set()
+        self._next: list[Address] = []
         # dictionaries as ordered sets
         self.mailboxes: dict[Address, None] = {}
         self.outside: dict[Address, None] = {}
         self.disabled = False
 
-    def follow(self, address: Address, depth: int) -> None:
-        if address in self._seen or depth > MAX_DEPTH:
-            return
-        self._seen.add(address)
-        if depth and not self._lookup.has_domain(address.domain):
-            self.outside[address] = None
-        elif not self._try(address, depth) and not self._try_without_tag(address, depth):
-            self._follow_alias(Address("", address.domain), depth)
+    def run(self, start: Address) -> None:
+        seen = {start}
+        self._follow(start)
+        for _ in range(MAX_DEPTH):
+            if not self._next:
+                break
+            level = [target for target in dict.fromkeys(self._next) if target not in seen]
+            seen.update(level)
+            self._next = []
+            for target in level:
+                if self._lookup.has_domain(target.domain):
+                    self._follow(target)
+                else:
+                    self.outside[target] = None
 
-    def _try(self, address: Address, depth: int) -> bool:
+    def _follow(self, address: Address) -> None:
+        base = without_tag(address)
+        if not (self._try(address) or (base is not None and self._try(base))):
+            self._follow_alias(Address("", address.domain))
+
+    def _try(self, address: Address) -> bool:
         """Whether *address* itself is an account or an alias."""
         match self._lookup.standing(address):
             case Standing.ACTIVE:
@@ -71,15 +84,10 @@ class _Search:
             case Standing.DISABLED:
                 self.disabled = True
             case Standing.NONE:
-                return self._follow_alias(address, depth)
+                return self._follow_alias(address)
         return True
 
-    def _try_without_tag(self, address: Address, depth: int) -> bool:
-        base = without_tag(address)
-        return base is not None and self._try(base, depth)
-
-    def _follow_alias(self, alias: Address, depth: int) -> bool:
+    def _follow_alias(self, alias: Address) -> bool:
         targets = self._lookup.targets(alias)
-        for target in targets:
-            self.follow(target, depth + 1)
+        self._next += targets
         return bool(targets)

@@ -69,6 +69,10 @@ class Throttle:
         self._accounts.forget(account)
         self._known.put((_network(host), account), None)
 
+    def sizes(self) -> list[int]:
+        """How many hosts, accounts and pairs are remembered."""
+        return [len(self._hosts), len(self._accounts), len(self._known)]
+
 
 @dataclass(slots=True)
 class _Record:
@@ -83,6 +87,9 @@ class _Failures:
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._records: _Recent[str, _Record] = _Recent(MAX_REMEMBERED)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def wait(self, key: str, now: float) -> float:
         record = self._records.get(key)
@@ -116,6 +123,9 @@ class _Recent(Generic[K, V]):
         self._size = size
         self._entries: dict[K, V] = {}
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def __contains__(self, key: K) -> bool:
         return key in self._entries
 
@@ -138,10 +148,8 @@ def _network(host: str) -> str:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
     if address.is_loopback:
         return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-    return str(address)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64))) if address.version == 6 else str(address)

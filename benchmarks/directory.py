@@ -1,0 +1,53 @@
+"""What a question to the directory costs; the reactor asks several a message.  `python benchmarks/directory.py`"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+
+from twisted_mail.auth.directory import Directory
+from twisted_mail.smtp.address import Address
+
+ACCOUNTS = 20_000
+QUESTIONS = 20_000
+
+
+def main() -> None:
+    """Print microseconds a question."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Directory(os.path.join(folder, "directory.sqlite"))
+        directory.add_domain("example.org")
+        directory.add_accounts((Address(f"u{n}", "example.org"), "hash") for n in range(ACCOUNTS))
+        directory.add_alias(Address("info", "example.org"), [Address("u7", "example.org")])
+        directory.add_alias(Address("", "example.org"), [Address("u8", "example.org")])
+
+        def expanding(local_part: str) -> Callable[[], Coroutine[object, object, object]]:
+            return lambda: directory.expand(Address(local_part, "example.org"))
+
+        for name, ask in (
+            ("is the domain local", lambda: directory.is_local("example.org")),
+            ("an account", expanding("u17")),
+            ("an account with a tag", expanding("u17+shop")),
+            ("an alias", expanding("info")),
+            ("the catch-all", expanding("nobody")),
+            ("the account of a login", lambda: directory.find_login("u17@example.org")),
+        ):
+            print(f"{name:25} {measured(ask):6.1f} us")
+
+
+def measured(ask: Callable[[], Coroutine[object, object, object]]) -> float:
+    """Microseconds."""
+    started = time.perf_counter()
+    for _ in range(QUESTIONS):
+        try:
+            ask().send(None)
+        except StopIteration:
+            continue
+        raise AssertionError("the answer must be there at once")
+    return (time.perf_counter() - started) / QUESTIONS * 1e6
+
+
+if __name__ == "__main__":
+    main()

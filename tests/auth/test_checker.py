@@ -1,0 +1,238 @@
+"""Logging in: the real directory, real hashes, a clock and threads under control."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+
+import passlib.hash
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from twisted_mail.auth import checker as module
+from twisted_mail.auth import passwords
+from twisted_mail.auth.checker import PasswordChecker, RecentLogins
+from twisted_mail.auth.directory import Account, Directory
+from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
+from twisted_mail.interfaces import AccountDisabled, LoginUnavailable, PasswordLogin
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Origin
+
+ALICE = Address("alice", "example.org")
+HASH = passwords.hash_password("secret")
+
+
+class Threads:
+    """Runs what blocks at once, or holds it until it is let go."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.holding = False
+        self.held: list[Callable[[], None]] = []
+
+    def __call__(self, work: Callable[[], object]) -> Deferred[object]:
+        self.runs += 1
+        if not self.holding:
+            return execute(work)
+        done: Deferred[object] = Deferred()
+        self.held.append(lambda: done.callback(work()))
+        return done
+
+
+class CheckerTests(TestCase):
+    def setUp(self) -> None:
+        self.path = os.path.join(os.path.abspath(self.mktemp()), "directory.sqlite")
+        self.directory = Directory(self.path)
+        self.addCleanup(self.directory.close)
+        self.directory.add_domain("example.org")
+        self.directory.add_account(ALICE, HASH)
+        self.clock = Clock()
+        self.threads = Threads()
+        self.checker = PasswordChecker(self.directory, self.threads, self.clock, Throttle(), max_waiting=3)
+
+    def login(self, user: str, password: str, peer: str = "192.0.2.1") -> Deferred[bytes | tuple[()]]:
+        return self.checker.requestAvatarId(PasswordLogin(user, password, Origin(peer, "session")))
+
+    def stored(self) -> str:
+        account = self.directory.account(ALICE)
+        assert account is not None
+        return account.password
+
+    def test_checker_is_what_cred_asks_for(self) -> None:
+        verifyObject(ICredentialsChecker, self.checker)
+
+    def test_right_password_gives_the_canonical_address(self) -> None:
+        for user in ("alice@example.org", "Alice@EXAMPLE.org", "alice"):
+            self.assertEqual(b"alice@example.org", self.successResultOf(self.login(user, "secret")))
+
+    def test_credentials_of_cred_itself_are_taken(self) -> None:
+        done = self.checker.requestAvatarId(UsernamePassword(b"alice@example.org", b"secret"))
+        self.assertEqual(b"alice@example.org", self.successResultOf(done))
+
+    def test_wrong_password_and_unknown_user_look_the_same_and_both_cost_a_thread(self) -> None:
+        wrong = self.failureResultOf(self.login("alice@example.org", "guess"), UnauthorizedLogin)
+        unknown = self.failureResultOf(self.login("nobody@example.org", "guess"), UnauthorizedLogin)
+        nonsense = self.failureResultOf(self.login("@@", "guess"), UnauthorizedLogin)
+        self.assertEqual(1, len({(f.type, str(f.value)) for f in (wrong, unknown, nonsense)}))
+        self.assertEqual(3, self.threads.runs)
+
+    def test_unknown_user_and_wrong_password_hash_once_with_the_same_parameters(self) -> None:
+        verified: list[str] = []
+        real = passwords.verify
+
+        def counting(stored: str, password: bytes) -> bool:
+            verified.append(stored.rsplit("$", 2)[0])
+            return real(stored, password)
+
+        self.patch(passwords, "verify", counting)
+        self.failureResultOf(self.login("alice@example.org", "guess"), UnauthorizedLogin)
+        self.failureResultOf(self.login("nobody@example.org", "guess"), UnauthorizedLogin)
+        self.assertEqual(2, len(verified))
+        self.assertEqual(verified[0], verified[1])
+
+    def test_repeated_login_needs_no_thread_until_it_is_forgotten(self) -> None:
+        for _ in range(3):
+            self.successResultOf(self.login("alice", "secret"))
+            self.clock.advance(module.REMEMBERED_FOR - 1)
+        self.assertEqual(1, self.threads.runs)
+        self.clock.advance(2)
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertEqual(2, self.threads.runs)
+
+    def test_changed_password_is_known_at_once(self) -> None:
+        self.successResultOf(self.login("alice", "secret"))
+        self.directory.set_password(ALICE, passwords.hash_password("new"))
+        self.failureResultOf(self.login("alice", "secret"), UnauthorizedLogin)
+        self.successResultOf(self.login("alice", "new"))
+
+    def test_removed_account_is_known_at_once(self) -> None:
+        self.successResultOf(self.login("alice", "secret"))
+        self.directory.remove_account(ALICE)
+        self.failureResultOf(self.login("alice", "secret"), UnauthorizedLogin)
+
+    def test_disabled_account_is_told_so_after_the_right_password_only(self) -> None:
+        self.successResultOf(self.login("alice", "secret"))
+        self.directory.set_disabled(ALICE, True)
+        self.failureResultOf(self.login("alice", "secret"), AccountDisabled)
+        failure = self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+        self.assertNotIsInstance(failure.value, AccountDisabled)
+        self.directory.set_disabled(ALICE, False)
+        self.successResultOf(self.login("alice", "secret"))
+
+    def test_foreign_hash_is_replaced_after_the_right_password_only(self) -> None:
+        foreign = passlib.hash.sha512_crypt.using(rounds=1000).hash("secret")
+        self.directory.set_password(ALICE, passwords.take_foreign_hash(foreign))
+        self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+        self.assertTrue(self.stored().startswith("{SHA512-CRYPT}"))
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertTrue(self.stored().startswith("$argon2id$"))
+        self.assertFalse(passwords.needs_rehash(self.stored()))
+        runs = self.threads.runs
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertEqual(runs, self.threads.runs)
+
+    def test_hash_changed_meanwhile_is_not_overwritten(self) -> None:
+        self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")  # of "secret"
+        self.threads.holding = True
+        done = self.login("alice", "secret")
+        new = passwords.hash_password("new")
+        self.directory.set_password(ALICE, new)
+        self.threads.held.pop()()
+        self.assertEqual(b"alice@example.org", self.successResultOf(done))
+        self.assertEqual(new, self.stored())
+
+    def test_directory_that_cannot_be_written_does_not_stop_a_login(self) -> None:
+        self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")
+
+        def full(account: Account, password: str) -> bool:
+            raise module.DirectoryError("disk full")
+
+        self.patch(self.directory, "replace_password", full)
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertEqual(1, len(self.flushLoggedErrors(module.DirectoryError)))
+
+    def test_too_many_at_once_are_turned_away_and_later_ones_served(self) -> None:
+        self.threads.holding = True
+        waiting = [self.login("alice", "secret") for _ in range(3)]
+        self.failureResultOf(self.login("alice", "secret"), LoginUnavailable)
+        waiting[0].cancel()
+        self.failureResultOf(waiting[0])
+        more = self.login("alice", "secret")
+        self.assertNoResult(more)
+        for let_go in self.threads.held[1:]:
+            let_go()
+        for done in (*waiting[1:], more):
+            self.assertEqual(b"alice@example.org", self.successResultOf(done))
+
+    def test_unreadable_directory_is_unavailable_not_a_wrong_password(self) -> None:
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("DROP TABLE account")
+        self.failureResultOf(self.login("alice", "secret"), LoginUnavailable)
+        self.assertEqual(1, len(self.flushLoggedErrors(sqlite3.OperationalError)))
+
+    def test_guessing_is_slowed_down_and_the_right_password_waits_too(self) -> None:
+        for _ in range(ACCOUNT_RULE.free):
+            self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+        runs = self.threads.runs
+        done = self.login("alice", "secret", peer="198.51.100.7")
+        self.assertNoResult(done)
+        self.assertEqual(runs, self.threads.runs)
+        self.clock.advance(ACCOUNT_RULE.first)
+        self.assertEqual(b"alice@example.org", self.successResultOf(done))
+
+    def test_login_that_was_right_lately_is_not_slowed_down(self) -> None:
+        self.successResultOf(self.login("alice", "secret"))
+        for _ in range(ACCOUNT_RULE.free + 3):
+            self.login("alice", "guess", peer="198.51.100.7").addErrback(lambda _: None)
+        self.assertEqual(b"alice@example.org", self.successResultOf(self.login("alice", "secret")))
+
+    def test_login_that_would_wait_too_long_is_turned_away(self) -> None:
+        attempts = [self.login("alice", "guess") for _ in range(ACCOUNT_RULE.free)]
+        for attempt in attempts:
+            self.failureResultOf(attempt, UnauthorizedLogin)
+        waiting = [self.login("alice", "guess") for _ in range(10)]
+        refused = []
+        for done in waiting:
+            done.addErrback(lambda failure: refused.append(failure.type))
+        self.clock.pump([0.5] * 120)
+        self.assertEqual({UnauthorizedLogin, LoginUnavailable}, set(refused))
+        self.assertEqual(10, len(refused))
+
+    def test_disconnected_client_leaves_nothing_behind(self) -> None:
+        for _ in range(ACCOUNT_RULE.free):
+            self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+        done = self.login("alice", "guess")
+        done.cancel()
+        self.failureResultOf(done)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+
+class RecentLoginsTests(TestCase):
+    def test_memory_is_bounded_and_the_oldest_goes_first(self) -> None:
+        recent = RecentLogins(Clock(), size=2)
+        account = Account(ALICE, HASH, False, 0)
+        for password in (b"a", b"b", b"c"):
+            recent.remember(account, password)
+        self.assertEqual([False, True, True], [recent.has(account, password) for password in (b"a", b"b", b"c")])
+
+    def test_address_hash_and_password_all_count(self) -> None:
+        recent = RecentLogins(Clock())
+        recent.remember(Account(ALICE, HASH, False, 0), b"secret")
+        others = [
+            (Account(Address("bob", "example.org"), HASH, False, 0), b"secret"),
+            (Account(ALICE, HASH + "x", False, 0), b"secret"),
+            (Account(ALICE, HASH, False, 0), b"secret "),
+        ]
+        self.assertEqual([False] * 3, [recent.has(*other) for other in others])
+
+    def test_neither_password_nor_hash_is_kept(self) -> None:
+        recent = RecentLogins(Clock())
+        recent.remember(Account(ALICE, HASH, False, 0), b"secret")
+        (digest,) = recent._until
+        self.assertEqual(32, len(digest))
