@@ -1,0 +1,112 @@
+"""The Maildir format: how files are named, and what a folder holds.  Synchronous, and without a memory.
+
+A message is a file in `new/` or `cur/`; its name is SECONDS.UNIQUE.HOST, then perhaps `,S=` (octets on disk) and `,W=`
+(octets on the wire), then perhaps `:2,` and flags.  Names are text as the os module gives it: octets that are not UTF-8
+are surrogates.  A missing folder is an empty one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+FOLDERS = ("new", "cur")
+"""Where messages are, in the order to look at them: one that is just on its way to `cur/` is seen twice, not never."""
+
+MAX_UID = 70  # characters, RFC 1939 §7
+_MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
+
+# unique-id = 1*70 of 0x21 to 0x7E (RFC 1939 §7), up to the first "," or ":"
+_UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
+_WIRE_SIZE = re.compile(r"[^:]*?,W=([0-9]{1,15})(?=[,:]|\Z)")
+_SECONDS = re.compile(r"[0-9]{1,15}")
+_ESCAPES = str.maketrans({"/": r"\057", ":": r"\072", ",": r"\054"})
+
+
+def unique_name(seconds: float, unique: str, host: str) -> str:
+    """SECONDS.UNIQUE.HOST: *seconds* since 1970, *unique* 32 hex digits.
+
+    HOST is escaped as Maildir wants it, and cut so that the whole is a unique-id of POP3.
+    """
+    return f"{int(seconds)}.{unique}.{host.translate(_ESCAPES)[:_MAX_HOST]}"
+
+
+def final_name(unique_name: str, size: int, wire_size: int) -> str:
+    """The name in `new/`: with the octets on disk and on the wire, so that nobody has to open the file to know them."""
+    return f"{unique_name},S={size},W={wire_size}"
+
+
+def uid_of(name: str) -> str:
+    """The unique-id of a file: its name up to the first `,` or `:`, or a digest of that where POP3 cannot say it.
+
+    Never change this: every client would download all mail again.
+    """
+    if match := _UID.match(name):
+        return match.group()
+    return digest(re.split("[,:]", name, maxsplit=1)[0])
+
+
+def digest(text: str) -> str:
+    """A unique-id for a name that cannot be one."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()
+
+
+def wire_size_of(name: str) -> int | None:
+    """Octets on the wire as the name has them, or None: the file must be read once."""
+    match = _WIRE_SIZE.match(name)
+    return int(match.group(1)) if match else None
+
+
+def without_flags(name: str) -> str:
+    """The part that stays when a mail program marks the message as read or answered."""
+    return name.partition(":")[0]
+
+
+def name_of(path: str) -> str:
+    """The file's name in a path that `scan` gave."""
+    return path[4:]
+
+
+def scan(maildir: str) -> list[str]:
+    """All messages as `new/NAME` or `cur/NAME`, by their seconds and then their names.  Raises OSError.
+
+    Directories, symbolic links and names that begin with a dot are no messages.
+    """
+    new = _files(f"{maildir}/new")
+    cur = _files(f"{maildir}/cur")
+    if new and cur:
+        moved = {without_flags(name) for name in cur}
+        new = [name for name in new if without_flags(name) not in moved]
+    in_cur = set(cur)
+    names = new + cur
+    if all(name[10:11] == "." and name[:10].isdecimal() for name in names):
+        names.sort()  # seconds of equal length, as since 2001: 100,000 names in 35 ms rather than 150
+    else:
+        names.sort(key=lambda name: (_seconds_of(name), name))
+    return [f"cur/{name}" if name in in_cur else f"new/{name}" for name in names]
+
+
+def unique_ids(paths: list[str]) -> list[str]:
+    """The unique-id of each of *paths*; of two files that share one, the later has a digest of its whole name."""
+    uids = [uid_of(path[4:]) for path in paths]
+    if len(set(uids)) < len(uids):
+        seen: set[str] = set()
+        for index, uid in enumerate(uids):
+            if uid in seen:
+                uids[index] = uid = digest(name_of(paths[index]))
+            seen.add(uid)
+    return uids
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file(follow_symlinks=False) and entry.name[0] != "."]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _seconds_of(name: str) -> int:
+    match = _SECONDS.match(name)
+    return int(match.group()) if match else 0

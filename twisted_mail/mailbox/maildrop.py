@@ -1,0 +1,131 @@
+"""A Maildir as a maildrop: locked, listed, read and, at QUIT, emptied of what the session marked.
+
+Other programs may work on the same Maildir at the same time: a message that they moved to `cur/` or whose flags they
+changed is found again by the rest of its name, one that they removed is MessageGone.  Promise: when `update` returns,
+each file is unlinked and its folder synced; when it raises, some may be.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Set
+
+from zope.interface import implementer
+
+from twisted_mail.content import Blocking
+from twisted_mail.durable import Committer, Phase, Removal
+from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, MessageGone
+from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox.lock import MaildropLock
+from twisted_mail.mailbox.messagefile import open_message
+from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
+from twisted_mail.pop3.listing import Listing
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Origin
+
+REMOVALS = 1000
+"""Files of one job: a session that deletes 100,000 lets deliveries in between."""
+
+
+class MaildirReader:
+    """Opens maildrops.  One object a process: it remembers what was listed before."""
+
+    def __init__(self, committer: Committer, blocking: Blocking, remembered: int = MAX_REMEMBERED) -> None:
+        """*remembered*: how many messages' listings are kept for the next login."""
+        self._committer = committer
+        self._blocking = blocking
+        self._snapshots = Snapshots(blocking, remembered)
+
+    async def open_maildrop(self, path: str, account: Address, origin: Origin) -> IMaildrop:
+        """Lock and list the Maildir at *path*; a missing one is empty.  Raises MaildropLocked, or OSError."""
+        lock = MaildropLock(path, _holder(account, origin))
+        try:
+            snapshot = await self._snapshots.current(path)
+        except BaseException:  # also when the client has gone and the login is cancelled
+            lock.release()
+            raise
+        return MaildirMaildrop(path, snapshot, lock, self._committer, self._blocking)
+
+
+def _holder(account: Address, origin: Origin) -> str:
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    peer = origin.peer or "this machine"
+    return f"{account} from {peer} since {since}, session {origin.session}, process {os.getpid()}"
+
+
+@implementer(IMaildrop)
+class MaildirMaildrop:
+    """One session's maildrop."""
+
+    def __init__(
+        self, path: str, snapshot: Snapshot, lock: MaildropLock, committer: Committer, blocking: Blocking
+    ) -> None:
+        """Owns *lock*."""
+        self.listing: Listing = snapshot.listing
+        self._path = path
+        self._snapshot = snapshot
+        self._lock = lock
+        self._committer = committer
+        self._blocking = blocking
+        self._moved: dict[str, str] = {}
+
+    async def open(self, index: int) -> IMessageReader:
+        """Raises MessageGone or MessageUnreadable, or OSError where the server is short of something."""
+        try:
+            return await open_message(self._where(index), self._blocking)
+        except FileNotFoundError:
+            pass
+        await self._look_again()
+        try:
+            return await open_message(self._where(index), self._blocking)
+        except FileNotFoundError as error:
+            raise MessageGone(f"{self._path}/{self._snapshot.paths[index]}") from error
+
+    async def update(self, deleted: Set[int]) -> None:
+        indexes = sorted(deleted)
+        failed: list[tuple[str, OSError]] = []
+        for start in range(0, len(indexes), REMOVALS):
+            failed += await self._remove(indexes[start : start + REMOVALS])
+        if failed:
+            path, error = failed[0]
+            raise DeletionFailed(f"{len(failed)} of {len(deleted)}, the first {path}: {error}")
+
+    def release(self) -> None:
+        self._lock.release()
+
+    async def _remove(self, indexes: list[int]) -> list[tuple[str, OSError]]:
+        """Returns what is still there."""
+        where = {self._where(index): index for index in indexes}
+        removal = await self._unlink(where)
+        if not removal.gone:
+            return removal.failed
+        await self._look_again()
+        found = [path for path in (self._where(where[path]) for path in removal.gone) if path not in where]
+        return removal.failed + ((await self._unlink(found)).failed if found else [])
+
+    async def _unlink(self, paths: Iterable[str]) -> Removal:
+        removal = Removal(list(paths))
+        try:
+            await self._committer.run(removal, Phase.PUBLISH)
+        except OSError as error:
+            raise DeletionFailed(f"the folder could not be synced: {error}") from error
+        return removal
+
+    def _where(self, index: int) -> str:
+        """The present path of a message, as far as known."""
+        path = self._snapshot.paths[index]
+        if self._moved:
+            path = self._moved.get(_key(path), path)
+        return f"{self._path}/{path}"
+
+    async def _look_again(self) -> None:
+        """Find where other programs have moved messages to: a path that was not there at login, under the same name."""
+        paths = await self._blocking(lambda: maildir.scan(self._path))
+        assert isinstance(paths, list)
+        before = set(self._snapshot.paths)
+        self._moved = {_key(path): path for path in paths if path not in before}
+
+
+def _key(path: str) -> str:
+    return maildir.without_flags(maildir.name_of(path))

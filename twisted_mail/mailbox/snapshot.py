@@ -1,0 +1,171 @@
+"""What a Maildir holds at one moment, and a bounded memory of it, kept true by the folders' modification times.
+
+A second login on an unchanged Maildir reads nothing again.  A folder's time is trusted only once it is older than
+SETTLING: two changes within one tick of the file system's clock have the same time, and the second would go unseen.
+Sizes that had to be counted are remembered by the file's name without flags, because a message's octets never change.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from twisted_mail.content import MEMORY_BOUND, Blocking
+from twisted_mail.mailbox import maildir
+from twisted_mail.pop3.listing import Listing
+
+SETTLING = 2_000_000_000
+"""Nanoseconds: the coarsest clock of a file system that is still in use (FAT), which some network ones share."""
+
+SMALL_FOLDER = 16 * 1024
+"""Octets of a directory, as stat says, up to which it is read at once: about 200 messages on ext4."""
+
+MAX_REMEMBERED = 250_000
+"""Messages in all snapshots together: about 100 MB at worst."""
+
+_SNAPSHOT_WEIGHT = 16
+"""What an empty snapshot weighs, in messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """The folders' modification times in nanoseconds since 1970 (0: missing), and the larger one's size in octets."""
+
+    times: tuple[int, ...]
+    size: int
+
+    def settled(self, now: int) -> bool:
+        """No change that is still to come can leave these times as they are."""
+        return max(self.times) < now - SETTLING
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The messages of one Maildir.  All sequences are in the order of message numbers."""
+
+    paths: tuple[str, ...]
+    """Relative to the Maildir: `new/NAME` or `cur/NAME`."""
+    listing: Listing
+    stamp: Stamp | None = None
+    """The folders' times before they were read, if those are settled: while they stay, the snapshot is true."""
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """Octets on the wire of those whose names do not say it, by name without flags."""
+
+    @property
+    def weight(self) -> int:
+        return _SNAPSHOT_WEIGHT + len(self.paths)
+
+
+class Snapshots:
+    """Makes snapshots, and remembers those that were used last."""
+
+    def __init__(
+        self, blocking: Blocking, limit: int = MAX_REMEMBERED, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        """*limit*: messages to remember in all; *clock*: the time in nanoseconds, as on files."""
+        self._blocking = blocking
+        self._limit = limit
+        self._clock = clock
+        self._weight = 0
+        self._remembered: OrderedDict[str, Snapshot] = OrderedDict()
+
+    async def current(self, path: str) -> Snapshot:
+        """What the Maildir at *path* holds now.  Raises OSError."""
+        now = self._clock()
+        stamp = stamp_of(path)
+        known = self._remembered.get(path)
+        if known is not None and known.stamp == stamp:
+            self._remembered.move_to_end(path)
+            return known
+        snapshot = await self._take(path, stamp, stamp.settled(now), known.counted if known else {})
+        self._remember(path, snapshot)
+        return snapshot
+
+    async def _take(self, path: str, stamp: Stamp, settled: bool, counted: Mapping[str, int]) -> Snapshot:
+        kept = stamp if settled else None
+        if stamp.size <= SMALL_FOLDER:
+            names = maildir.scan(path)
+            if all(_is_known(maildir.name_of(name), counted) for name in names):
+                return make_snapshot(path, names, kept, counted)
+        snapshot = await self._blocking(lambda: make_snapshot(path, maildir.scan(path), kept, counted))
+        assert isinstance(snapshot, Snapshot)
+        return snapshot
+
+    def _remember(self, path: str, snapshot: Snapshot) -> None:
+        before = self._remembered.pop(path, None)
+        self._weight += snapshot.weight - (before.weight if before else 0)
+        self._remembered[path] = snapshot
+        while self._weight > self._limit:
+            _, forgotten = self._remembered.popitem(last=False)
+            self._weight -= forgotten.weight
+
+
+def stamp_of(path: str) -> Stamp:
+    """The present times of the folders of the Maildir at *path*.  Raises OSError."""
+    times, size = [], 0
+    for folder in maildir.FOLDERS:
+        try:
+            found = os.stat(f"{path}/{folder}")
+            times.append(found.st_mtime_ns)
+            size = max(size, found.st_size)
+        except (FileNotFoundError, NotADirectoryError):
+            times.append(0)
+    return Stamp(tuple(times), size)
+
+
+def make_snapshot(path: str, paths: list[str], stamp: Stamp | None, counted: Mapping[str, int]) -> Snapshot:
+    """Blocks: reads each file whose size nobody knows.  One that has gone meanwhile is left out."""
+    sizes: list[int | None] = []
+    remembered: dict[str, int] = {}
+    for relative in paths:
+        name = maildir.name_of(relative)
+        size = maildir.wire_size_of(name)
+        if size is None:
+            key = maildir.without_flags(name)
+            size = counted[key] if key in counted else _count(f"{path}/{relative}", key, remembered)
+            if key in counted:
+                remembered[key] = counted[key]
+        sizes.append(size)
+    if None in sizes:
+        paths = [relative for relative, size in zip(paths, sizes, strict=True) if size is not None]
+    listing = Listing([size for size in sizes if size is not None], maildir.unique_ids(paths))
+    return Snapshot(tuple(paths), listing, stamp, remembered)
+
+
+def count_wire_size(pieces: Iterable[bytes]) -> int:
+    """framing.wire_size of a text that comes in *pieces*."""
+    size, last = 0, b""
+    for piece in pieces:
+        # a line end is two octets on the wire, whether it is LF or CRLF on disk
+        size += len(piece) + piece.count(b"\n") - piece.count(b"\r\n") - (last == b"\r" and piece[:1] == b"\n")
+        last = piece[-1:]
+    return size if last in (b"", b"\n") else size + 2
+
+
+def _is_known(name: str, counted: Mapping[str, int]) -> bool:
+    return maildir.wire_size_of(name) is not None or maildir.without_flags(name) in counted
+
+
+def _count(path: str, key: str, remembered: dict[str, int]) -> int | None:
+    """Octets on the wire, kept in *remembered*; None: the file has gone.
+
+    Of a file that cannot be read only the octets on disk are known: close enough for a message that cannot be sent.
+    """
+    try:
+        with open(path, "rb", buffering=0, opener=_open_regular) as file:
+            remembered[key] = size = count_wire_size(iter(lambda: file.read(MEMORY_BOUND), b""))
+            return size
+    except FileNotFoundError:
+        return None
+    except OSError:
+        with suppress(FileNotFoundError):
+            return os.stat(path).st_size
+        return None
+
+
+def _open_regular(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
