@@ -6,7 +6,6 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients
-from twisted_mail.delivery.redirect import Redirect
 from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.smtp.address import parse_address
@@ -85,11 +84,3 @@ class RouterTests(SynchronousTestCase):
         (both,) = recipients("both@example.org")
         self.failureResultOf(Deferred.fromCoroutine(delivery.add_recipient(both)), SMTPError)
         self.assertEqual([], self.local.steps)
-
-    def test_redirect_delivers_once_whoever_the_recipients_are(self) -> None:
-        demo = parse_address("demo@localhost")
-        delivery = self.begin(Redirect(self.local, demo))
-        self.add(delivery, "a@x.example", "b@y.example")
-        self.assertEqual([None, None], self.deliver(delivery))
-        ((_, taken, _),) = self.local.taken
-        self.assertEqual(recipients("demo@localhost"), taken)

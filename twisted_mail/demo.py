@@ -1,0 +1,206 @@
+"""Demo mode: what a first start without configuration needs, made once and reused (DESIGN, section 6).
+
+A data directory, a CA and a certificate of its own, and the account demo@localhost with a password that is shown once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TextIO
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from zope.interface import implementer
+
+from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.passwords import hash_password
+from twisted_mail.config import Config
+from twisted_mail.durable import make_directory
+from twisted_mail.interfaces import Expansion, IUsers
+from twisted_mail.smtp.address import Address
+
+ACCOUNT = Address("demo", "localhost")
+_VALID = timedelta(days=3650)
+
+
+@implementer(IUsers)
+class EveryDomain:
+    """The users of demo mode: every domain is ours, and all but localhost are the demo mailbox.  Nothing leaves."""
+
+    def __init__(self, users: IUsers) -> None:
+        self._users = users
+
+    async def is_local(self, domain: str) -> bool:
+        return True
+
+    async def expand(self, address: Address) -> Expansion:
+        if not address.domain or await self._users.is_local(address.domain):
+            return await self._users.expand(address)
+        return Expansion((ACCOUNT,))
+
+    async def may_send_as(self, account: Address, address: Address) -> bool:
+        return await self._users.may_send_as(account, address)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFiles:
+    """What lies where in a demo data directory."""
+
+    folder: str
+
+    @property
+    def ca(self) -> str:
+        return os.path.join(self.folder, "tls", "ca.pem")
+
+    @property
+    def password(self) -> str:
+        """Where the password lies when no terminal could show it; 0600."""
+        return os.path.join(self.folder, "demo-password")
+
+
+def make_certificate(config: Config) -> None:
+    """A CA, and a certificate for localhost and this host signed by it, unless they are there.  Raises OSError."""
+    certificate, key = config.tls.certificate, config.tls.key
+    assert certificate is not None
+    assert key is not None
+    if os.path.exists(certificate) and os.path.exists(key):
+        return
+    make_directory(os.path.dirname(certificate))
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Twisted Mail demo CA on {socket.gethostname()}")])
+    ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, x509.BasicConstraints(ca=True, path_length=0), [])
+    host_key = ec.generate_private_key(ec.SECP256R1())
+    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dict.fromkeys(("localhost", _host_name()))]
+    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
+    host_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    host = _certificate(
+        host_name, ca_name, host_key.public_key(), ca_key, x509.BasicConstraints(ca=False, path_length=None), names
+    )
+    _write(DemoFiles(config.server_folder).ca, _pem(ca))
+    _write(key, _key_pem(host_key))
+    _write(certificate, _pem(host) + _pem(ca))
+
+
+def make_account(directory: Directory) -> str | None:
+    """The domain and the account of demo mode; a new password, or None: they were there already."""
+    if ACCOUNT.domain not in [domain.name for domain in directory.domains()]:
+        directory.add_domain(ACCOUNT.domain)
+    if directory.account(ACCOUNT) is not None:
+        return None
+    password = "-".join(secrets.token_hex(2) for _ in range(3))
+    directory.add_account(ACCOUNT, hash_password(password))
+    return password
+
+
+def fingerprint(certificate: str) -> str:
+    """SHA-256 of the first certificate in a PEM file, as mail clients show it."""
+    with open(certificate, "rb") as file:
+        leaf = x509.load_pem_x509_certificates(file.read())[0]
+    return leaf.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def welcome(config: Config, password: str | None, terminal: TextIO | None) -> str:
+    """Tell the person at the terminal what they have; the line for the log.
+
+    Without a terminal a new password is written to a file that only its owner may read.
+    """
+    files = DemoFiles(config.server_folder)
+    if terminal is not None and terminal.isatty():
+        print(_page(config, password), file=terminal, flush=True)
+        return f"demo mode: {ACCOUNT} on loopback, data in {config.data}"
+    if password is not None:
+        _write(files.password, f"{password}\n".encode())
+    return f"demo mode: {ACCOUNT} on loopback, data in {config.data}, password in {files.password}"
+
+
+def _page(config: Config, password: str | None) -> str:
+    certificate = config.tls.certificate
+    assert certificate is not None
+    secret = password or "as shown at the first start"
+    return f"""
+Twisted Mail, demo mode: nothing here can be reached from another machine, and no mail leaves this one.
+
+  Address    {ACCOUNT}
+  Password   {secret}
+             (a new one: mailserver account passwd {ACCOUNT})
+  Incoming   POP3   server localhost, port 1110 STARTTLS or 1995 SSL/TLS, user name {ACCOUNT}
+  Outgoing   SMTP   server localhost, port 1587 STARTTLS or 1465 SSL/TLS, user name {ACCOUNT}
+             In Thunderbird and Outlook: configure manually, normal password; accept the certificate once.
+  For tests  SMTP   server localhost, port 1025: takes mail for anybody, without a login
+  Data       {config.data}  (mail for any other domain lands in the demo mailbox)
+  CA         {DemoFiles(config.server_folder).ca}
+  SHA-256    {fingerprint(certificate)}
+
+  Try it:    mailserver try
+  Stop it:   Control-C
+"""
+
+
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    signing_key: ec.EllipticCurvePrivateKey,
+    constraints: x509.BasicConstraints,
+    names: list[x509.GeneralName],
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + _VALID)
+        .add_extension(constraints, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    else:
+        usage = dict.fromkeys(_KEY_USAGES, False) | {"key_cert_sign": True, "crl_sign": True}
+        builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
+    return builder.sign(signing_key, hashes.SHA256())
+
+
+_KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+def _host_name() -> str:
+    name = socket.gethostname()
+    return name if name.isascii() and name else "localhost"
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: str, octets: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(octets)

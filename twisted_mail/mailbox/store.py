@@ -1,0 +1,113 @@
+"""The Maildirs of all accounts: where messages are delivered, and where maildrops are opened.
+
+A message is written and synced once, in the `tmp/` of its first mailbox, and linked into each `new/`; the directories
+are synced before anybody hears 250.  Promise: after `deliver` or `commit` the message is in every mailbox, for good;
+after a failure, or a crash before, in none (a file left in `tmp/` by a crash is swept after 36 hours).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail.content import Message, disk_refusal
+from twisted_mail.durable import Committer, NewFile, Phase, make_directory
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop
+from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.message.header import return_path
+from twisted_mail.message.identifier import milliseconds_of
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.smtp.reply import SMTPError
+
+
+@implementer(IDeliveryTarget, IMailboxStore)
+class MailboxStore:
+    """Maildirs at ROOT/DOMAIN/USER.  Its recipients are accounts in their canonical spelling."""
+
+    def __init__(self, root: str, hostname: str, committer: Committer, reader: MaildirReader) -> None:
+        """*hostname* becomes part of each file's name."""
+        self._root = root
+        self._hostname = hostname
+        self._committer = committer
+        self._reader = reader
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        return _MaildirDelivery(self, self._committer, sender)
+
+    async def open_maildrop(self, account: Address, origin: Origin) -> IMaildrop:
+        return await self._reader.open_maildrop(self.path(account), account, origin)
+
+    def path(self, account: Address) -> str:
+        """The Maildir of *account*.  Raises ValueError where its name would lead elsewhere: it is no account then."""
+        for name in (account.domain, account.local_part):
+            if not name or name.startswith(".") or "/" in name or "\0" in name:
+                raise ValueError(f"not the name of a mailbox: {account}")
+        return f"{self._root}/{account.domain}/{account.local_part}"
+
+    def new_file(self, message: Message, mailboxes: list[str]) -> NewFile:
+        """The job that puts *message* into each of *mailboxes* (paths)."""
+        name = maildir.unique_name(milliseconds_of(message.id) // 1000, message.id, self._hostname)
+        final = maildir.final_name(name, message.size, message.wire_size)
+        return NewFile(
+            message.write_to,
+            f"{mailboxes[0]}/tmp/{name}",
+            [f"{mailbox}/new/{final}" for mailbox in mailboxes],
+            _make_maildir_of,
+        )
+
+
+@implementer(IDelivery)
+class _MaildirDelivery:
+    _log = Logger()
+
+    def __init__(self, store: MailboxStore, committer: Committer, sender: Address | None) -> None:
+        self._store = store
+        self._committer = committer
+        self._sender = sender
+        self._recipients: list[Recipient] = []
+        self._prepared: NewFile | None = None
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        self._recipients.append(recipient)
+
+    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        self._prepared = self._file(message)
+        return dict.fromkeys(self._recipients, await self._run(self._prepared, Phase.PREPARE))
+
+    async def commit(self) -> None:
+        assert self._prepared is not None
+        file, self._prepared = self._prepared, None
+        if refusal := await self._run(file, Phase.PUBLISH):
+            raise refusal
+
+    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        return dict.fromkeys(self._recipients, await self._run(self._file(message), Phase.BOTH))
+
+    def abort(self) -> None:
+        file, self._prepared = self._prepared, None
+        if file is not None:
+            self._committer.discard(file)
+
+    def _file(self, message: Message) -> NewFile:
+        mailboxes = [self._store.path(recipient.address) for recipient in self._recipients]
+        return self._store.new_file(message.with_fields(return_path(self._sender)), mailboxes)
+
+    async def _run(self, file: NewFile, phase: Phase) -> SMTPError | None:
+        try:
+            await self._committer.run(file, phase)
+        except OSError as error:
+            self._log.failure("a message could not be stored")
+            return disk_refusal(error)
+        return None
+
+
+def _make_maildir_of(path: str) -> None:
+    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in."""
+    mailbox = os.path.dirname(os.path.dirname(path))
+    for name in ("tmp", "new", "cur"):
+        make_directory(f"{mailbox}/{name}")

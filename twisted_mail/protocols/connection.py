@@ -1,0 +1,297 @@
+"""What the SMTP and the POP3 server share: one session over one transport, driven by one coroutine.
+
+The session is pure; here are its socket, its clock and its end.  `converse` of a subclass is the whole dispatch; it
+waits for octets with `more_data` and for slow readers with `flush`.  While it waits for anything else, octets that
+arrive stay with the session and reading is paused.  Losing the connection cancels the coroutine.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_mail.protocols.limits import ConnectionLimits
+from twisted_mail.protocols.tls import Certificates, tls_info
+from twisted_mail.smtp.envelope import Origin
+
+SWEEP_INTERVAL = 10.0
+"""Seconds between two looks for idle connections: one timer for all, however many there are."""
+
+
+class Farewell(Enum):
+    """Why the server ends a session."""
+
+    IDLE = "idle for too long"
+    SHUTDOWN = "shutting down"
+    OVERLOAD = "too many connections"
+
+
+class Session(Protocol):
+    """What both pure sessions have."""
+
+    def greet(self) -> None: ...
+    def receive_data(self, data: bytes) -> None: ...
+    def data_to_send(self) -> bytes: ...
+    def tls_started(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What all connections of one listening port share."""
+
+    limits: ConnectionLimits
+    clock: IReactorTime
+    certificates: Certificates | None = None
+    tls_at_once: bool = False
+    """TLS from the first octet (ports 465 and 995)."""
+    idle_limit: float = 300.0
+    """Seconds without an octet in either direction after which a connection is closed."""
+
+
+@implementer(IPushProducer)
+class Connection(ABC, TwistedProtocol):
+    """One client.  Subclasses have `_session`, `converse`, `farewell` and `cleanup`."""
+
+    log = Logger()
+    _session: Session
+
+    def __init__(self, listener: Listener, gone: Callable[[Connection], None], protocol: str) -> None:
+        self._listener = listener
+        self._gone = gone
+        self._admitted = False
+        self._closing = False
+        self._waiting: Deferred[None] | None = None
+        self._clogged: Deferred[None] | None = None
+        self._reading = True
+        self._conversation: Deferred[None] | None = None
+        self.last_activity = listener.clock.seconds()
+        self.origin = Origin(peer="", session=os.urandom(6).hex(), protocol=protocol)
+
+    @abstractmethod
+    async def converse(self) -> None:
+        """Answer the session's questions until it is over."""
+
+    @abstractmethod
+    def farewell(self, why: Farewell, text: str) -> None:
+        """Have the session say that the server ends it."""
+
+    @abstractmethod
+    def cleanup(self) -> None:
+        """The connection is over: end what is open.  Called once."""
+
+    # ---- what Twisted calls
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        peer = getattr(transport.getPeer(), "host", "")
+        self.origin = replace(self.origin, peer=peer)
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        if self._listener.tls_at_once:
+            transport.startTLS(self._listener.certificates)
+        transport.registerProducer(self, True)
+        if refusal := self._listener.limits.admit(peer):
+            self.log.info(
+                "{session} refused {peer}: {refusal}", session=self.origin.session, peer=peer, refusal=refusal
+            )
+            self.say_goodbye(Farewell.OVERLOAD, refusal)
+            return
+        self._admitted = True
+        self._session.greet()
+        self._conversation = Deferred.fromCoroutine(self._run())
+
+    def dataReceived(self, data: bytes) -> None:
+        self.last_activity = self._listener.clock.seconds()
+        self._session.receive_data(data)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+        elif self._reading:
+            self._reading = False
+            self._transport.pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._admitted:
+            self._listener.limits.leave(self.origin.peer)
+        if self._conversation is not None:
+            self._conversation.cancel()
+        self._gone(self)
+
+    def pauseProducing(self) -> None:
+        """The client does not read: the transport's buffer is full."""
+        if self._clogged is None:
+            self._clogged = Deferred()
+
+    def resumeProducing(self) -> None:
+        self.last_activity = self._listener.clock.seconds()
+        if self._clogged is not None:
+            clogged, self._clogged = self._clogged, None
+            clogged.callback(None)
+
+    def stopProducing(self) -> None:
+        """The connection is lost: connectionLost follows."""
+
+    # ---- what converse() uses
+
+    async def more_data(self) -> None:
+        """Send what is pending, then wait for octets."""
+        await self.flush()
+        if self._closing and not self.in_message:
+            self.say_goodbye(Farewell.SHUTDOWN, "The server is shutting down, try again in a minute")
+            raise CancelledError
+        if not self._reading:
+            self._reading = True
+            self._transport.resumeProducing()
+        self._waiting = Deferred()
+        await self._waiting
+
+    async def flush(self) -> None:
+        """Send what is pending; returns once the transport has room again."""
+        if data := self._session.data_to_send():
+            self._transport.write(data)
+        if self._clogged is not None:
+            await self._clogged
+
+    async def start_tls(self) -> None:
+        """Send what is pending in the clear, then speak TLS."""
+        await self.flush()
+        self._transport.startTLS(self._listener.certificates)
+        self._session.tls_started()
+
+    def lose(self) -> None:
+        """Close the connection once everything is sent."""
+        if data := self._session.data_to_send():
+            self._transport.write(data)
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
+    def note(self, text: str, **fields: object) -> None:
+        """Log *text*, a format string, behind the session's id; {peer} and {user} are known."""
+        origin = self.origin
+        self.log.info("{session} " + text, session=origin.session, peer=origin.peer, user=origin.user, **fields)
+
+    # ---- what the factory uses
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nothing is under way: the server waits for the client."""
+        return self._waiting is not None
+
+    def finish(self) -> None:
+        """The server shuts down: now where nothing is under way, else after the command that is."""
+        self._closing = True
+        if self.is_waiting and not self.in_message:
+            self.say_goodbye(Farewell.SHUTDOWN, "The server is shutting down, try again in a minute")
+
+    @property
+    def in_message(self) -> bool:
+        """A message is being received: worth waiting for at shutdown."""
+        return False
+
+    def say_goodbye(self, why: Farewell, text: str) -> None:
+        """Tell the client that the server ends the session, and end it."""
+        self.farewell(why, text)
+        self.lose()
+
+    def say_idle(self) -> None:
+        """No octet for too long.  A client that does not even read what was sent is cut off."""
+        if self.is_waiting:
+            self.say_goodbye(Farewell.IDLE, "Nothing heard from you for too long, closing the connection")
+        elif self._clogged is not None:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the connection at once, whatever is under way."""
+        self._transport.abortConnection()
+
+    @property
+    def _transport(self) -> Any:  # ITCPTransport and ITLSTransport, which zope's types cannot join
+        return self.transport
+
+    async def _run(self) -> None:
+        try:
+            await self.converse()
+            self.lose()
+        except CancelledError:
+            pass
+        except Exception:  # noqa: BLE001 (our bug, whatever it is: the client must not see it, the log must)
+            self.log.failure("{session} the conversation failed", session=self.origin.session)
+            self.abort()
+        finally:
+            self.cleanup()
+
+    def tls_established(self) -> None:
+        """Note in `origin` what the handshake gave, if it was not noted yet."""
+        if self.origin.tls is None and (info := tls_info(getattr(self._transport, "getHandle", lambda: None)())):
+            self.origin = replace(self.origin, tls=info)
+
+
+class ConnectionFactory(Factory):
+    """Makes the connections of one listener and looks after them: idle limits, and the end of the service."""
+
+    noisy = False
+
+    def __init__(
+        self, listener: Listener, make: Callable[[Listener, Callable[[Connection], None]], Connection]
+    ) -> None:
+        """*make* is called with the listener and with what a connection calls when it is gone."""
+        self._listener = listener
+        self._make = make
+        self._connections: set[Connection] = set()
+        self._sweeping = LoopingCall(self._sweep)
+        self._sweeping.clock = listener.clock
+        self._empty: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:
+        connection = self._make(self._listener, self._forget)
+        self._connections.add(connection)
+        return connection
+
+    def startFactory(self) -> None:
+        self._sweeping.start(SWEEP_INTERVAL, now=False).addErrback(
+            lambda failure: Connection.log.failure("the idle sweep failed", failure)
+        )
+
+    def stopFactory(self) -> None:
+        if self._sweeping.running:
+            self._sweeping.stop()
+
+    async def finish(self, seconds: float) -> None:
+        """End all connections: those that do nothing now, the others within *seconds*."""
+        for connection in list(self._connections):
+            connection.finish()
+        if self._connections:
+            self._empty = Deferred()
+            overdue = self._listener.clock.callLater(seconds, self._abort_all)
+            await self._empty
+            if overdue.active():
+                overdue.cancel()
+
+    def _abort_all(self) -> None:
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def _sweep(self) -> None:
+        oldest = self._listener.clock.seconds() - self._listener.idle_limit
+        for connection in [c for c in self._connections if c.last_activity < oldest]:
+            connection.say_idle()

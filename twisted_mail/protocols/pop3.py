@@ -1,0 +1,166 @@
+"""The POP3 server on a Twisted transport.  `POP3Server.converse` is the whole dispatch.
+
+The avatar is an `IMaildrop`; once logged in, the session answers most commands from its listing, and only RETR, TOP
+and QUIT come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import Portal
+from twisted.internet.defer import CancelledError
+
+from twisted_mail.interfaces import (
+    AccountDisabled,
+    DeletionFailed,
+    IMaildrop,
+    IMessageReader,
+    LoginUnavailable,
+    MaildropLocked,
+    MessageGone,
+    MessageUnreadable,
+    PasswordLogin,
+)
+from twisted_mail.pop3.events import Authenticate, Closed, Refused, Retrieve, StartTLS, Update, Wait
+from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.protocols.connection import Connection, Farewell, Listener
+from twisted_mail.protocols.login import log_in
+from twisted_mail.sasl import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class POP3Service:
+    """What all connections of one POP3 listener share."""
+
+    options: SessionOptions
+    portal: Portal
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """-ERR, with its response code (RFC 2449 §8, RFC 3206) and words for a person: mail clients show them."""
+
+    code: str
+    text: str
+
+
+# The first row whose exception fits.
+_REFUSALS: tuple[tuple[type[Exception], _Refusal], ...] = (
+    (AccountDisabled, _Refusal("AUTH", "This account is switched off, ask the administrator")),
+    (UnauthorizedLogin, _Refusal("AUTH", "The user name or the password is wrong")),
+    (LoginUnavailable, _Refusal("SYS/TEMP", "The password cannot be checked just now, try again later")),
+    (MaildropLocked, _Refusal("IN-USE", "Another program is fetching this mail, try again in a minute")),
+    (MessageGone, _Refusal("", "Another program has removed this message since you logged in")),
+    (MessageUnreadable, _Refusal("SYS/PERM", "This message cannot be read on the server, tell the administrator")),
+    (DeletionFailed, _Refusal("SYS/TEMP", "Some deleted messages not removed")),
+    (OSError, _Refusal("SYS/TEMP", "The disk of the server is in trouble, try again later")),
+)
+_OUR_FAULT = _Refusal("SYS/TEMP", "Something went wrong on the server, try again later")
+
+
+class POP3Server(Connection):
+    """One client that fetches mail."""
+
+    def __init__(self, service: POP3Service, listener: Listener, gone: Callable[[Connection], None]) -> None:
+        super().__init__(listener, gone, "POP3")
+        self._service = service
+        self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once)
+        self._maildrop: IMaildrop | None = None
+        self._log_out: Callable[[], None] | None = None
+
+    async def converse(self) -> None:
+        session = self._session
+        while True:
+            match session.next_event():
+                case Wait.NEED_DATA:
+                    await self.more_data()
+                case Retrieve(index):
+                    await self._retrieve(index)
+                case Authenticate(credentials):
+                    await self._authenticate(credentials)
+                case Update(deleted):
+                    await self._update(deleted)
+                case StartTLS():
+                    await self.start_tls()
+                case Refused(command, reply):
+                    self.note("refused {peer} {command}: {reply}", command=command, reply=reply)
+                case Closed():
+                    return
+
+    async def _authenticate(self, credentials: Credentials) -> None:
+        self.tls_established()
+        self.origin = replace(self.origin, user=credentials.user)
+        login = PasswordLogin(credentials.user, credentials.password, self.origin)
+        try:
+            maildrop, self._log_out = await log_in(self._service.portal, login, self.origin, IMaildrop)
+        except Exception as error:  # noqa: BLE001 (each is answered; what is not in the table is our bug)
+            self._refuse(error)
+            return
+        self._maildrop = maildrop
+        self._session.logged_in(maildrop.listing)
+        self.note("POP3 login {user} from {peer}, {count} messages", count=len(maildrop.listing))
+
+    async def _retrieve(self, index: int) -> None:
+        assert self._maildrop is not None
+        try:
+            reader = await self._maildrop.open(index)
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._refuse(error)
+            return
+        try:
+            await self._send_message(reader)
+        finally:
+            reader.close()
+
+    async def _send_message(self, reader: IMessageReader) -> None:
+        """Once it has begun there is no way to say that reading failed: the connection is cut then."""
+        session = self._session
+        try:
+            piece = await reader.read()
+        except MessageUnreadable as error:
+            self._refuse(error)
+            return
+        session.start_message()
+        while piece and session.message_piece(piece):
+            if piece := await reader.read():
+                await self.flush()
+        session.end_message()
+
+    async def _update(self, deleted: frozenset[int]) -> None:
+        assert self._maildrop is not None
+        try:
+            await self._maildrop.update(deleted)
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._refuse(error)
+            return
+        finally:
+            self._end_login()
+        self.note("POP3 logout {user}, {count} deleted", count=len(deleted))
+        self._session.updated()
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer with what the table says of *error*; CancelledError goes on."""
+        if isinstance(error, CancelledError):
+            raise error
+        refusal = next((refusal for kind, refusal in _REFUSALS if isinstance(error, kind)), None)
+        if refusal is None:
+            self.log.failure("{session} our fault", session=self.origin.session)
+            refusal = _OUR_FAULT
+        self.note("refused {user} from {peer}: {refusal} ({cause})", refusal=refusal.text, cause=error)
+        self._session.refuse(refusal.text, refusal.code)
+
+    def _end_login(self) -> None:
+        log_out, self._log_out = self._log_out, None
+        if log_out is not None:
+            log_out()
+
+    # ---- what Connection asks for
+
+    def farewell(self, why: Farewell, text: str) -> None:
+        self._session.close(text, "SYS/TEMP", why.value)
+
+    def cleanup(self) -> None:
+        self._end_login()

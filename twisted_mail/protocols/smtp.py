@@ -1,0 +1,238 @@
+"""The SMTP server on a Twisted transport: also submission and LMTP, which are options of its session.
+
+`SMTPServer.converse` is the whole dispatch.  What may be done is decided by the avatar, an `IDeliveryTarget`: that of
+an anonymous client until AUTH gives another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twisted.cred.credentials import Anonymous
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import Portal
+from twisted.internet.defer import CancelledError
+
+from twisted_mail.content import MessageBuilder, disk_refusal
+from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, LoginUnavailable, PasswordLogin
+from twisted_mail.protocols.connection import Connection, Farewell, Listener
+from twisted_mail.protocols.login import log_in
+from twisted_mail.sasl import Credentials
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.events import (
+    Authenticate,
+    Closed,
+    DataChunk,
+    EndOfData,
+    Hello,
+    MailFrom,
+    RcptTo,
+    Refused,
+    Reset,
+    StartTLS,
+    Wait,
+)
+from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.smtp.server import ServerSession, SessionOptions
+
+OUR_FAULT = Reply(451, "3.0", "Something went wrong here, the administrator can see it in the log; try again later")
+
+
+@dataclass(frozen=True, slots=True)
+class SMTPService:
+    """What all connections of one SMTP, submission or LMTP listener share."""
+
+    options: SessionOptions
+    portal: Portal
+    new_message: Callable[[], MessageBuilder]
+
+
+class SMTPServer(Connection):
+    """One client that sends mail."""
+
+    def __init__(self, service: SMTPService, listener: Listener, gone: Callable[[Connection], None]) -> None:
+        super().__init__(listener, gone, "LMTP" if service.options.lmtp else "SMTP")
+        self._service = service
+        self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once)
+        self._target: IDeliveryTarget | None = None
+        self._log_out: Callable[[], None] | None = None
+        self._delivery: IDelivery | None = None
+        self._sender: Address | None = None
+        self._recipients: list[Recipient] = []
+        self._builder: MessageBuilder | None = None
+
+    async def converse(self) -> None:
+        session = self._session
+        while True:
+            match session.next_event():
+                case Wait.NEED_DATA:
+                    await self.more_data()
+                case DataChunk(data):
+                    if self._message.write(data):
+                        await self._message.drain()
+                case EndOfData():
+                    session.answer(*await self._deliver())
+                case RcptTo(recipient):
+                    session.answer(await self._answering(self._rcpt(recipient)))
+                case MailFrom(sender, options):
+                    session.answer(await self._answering(self._mail(sender, options)))
+                case Hello(name, extended):
+                    self.tls_established()
+                    self.origin = replace(self.origin, hello=name, extended=extended)
+                case Reset():
+                    self._reset()
+                case Authenticate(credentials):
+                    session.answer(await self._answering(self._authenticate(credentials)))
+                case StartTLS():
+                    await self.start_tls()
+                case Refused(command, reply):
+                    self._note_refusal(command, reply)
+                case Closed():
+                    return
+
+    # ---- a question each; success is the Reply returned, refusal an SMTPError
+
+    async def _authenticate(self, credentials: Credentials) -> Reply:
+        self.tls_established()
+        login = PasswordLogin(credentials.user, credentials.password, self.origin)
+        try:
+            target, log_out = await log_in(self._service.portal, login, self.origin, IDeliveryTarget)
+        except (UnauthorizedLogin, LoginUnavailable) as error:
+            raise SMTPError(_login_refusal(error)) from error
+        self._end_login()
+        self._target, self._log_out = target, log_out
+        self.origin = replace(self.origin, user=credentials.user)
+        self.note("login {user} from {peer}")
+        return Reply(235, "7.0", "Welcome")
+
+    async def _mail(self, sender: Address | None, options: MailOptions) -> Reply:
+        target = self._target
+        if target is None:
+            stranger = await log_in(self._service.portal, Anonymous(), self.origin, IDeliveryTarget)
+            target, self._log_out = stranger
+            self._target = target
+        self._delivery = await target.begin(self.origin, sender, options)
+        self._sender = sender
+        return Reply(250, "1.0", "Sender ok")
+
+    async def _rcpt(self, recipient: Recipient) -> Reply:
+        assert self._delivery is not None
+        await self._delivery.add_recipient(recipient)
+        self._recipients.append(recipient)
+        return Reply(250, "1.5", "Recipient ok")
+
+    async def _end_of_data(self) -> Mapping[Recipient, Reply]:
+        assert self._delivery is not None
+        try:
+            message = await self._message.finish()
+        except OSError as error:
+            raise disk_refusal(error) from error
+        refusals = await self._delivery.deliver(message)
+        self._delivery = None  # delivered: nothing to abort
+        self.note(
+            "message {id} from {sender} for {count}, {size} octets",
+            id=message.id,
+            sender=self._sender or "<>",
+            count=len(refusals),
+            size=message.size,
+        )
+        taken = Reply(250, "0.0", f"Stored as {message.id}")
+        return {recipient: error.reply if error else taken for recipient, error in refusals.items()}
+
+    # ---- around the questions
+
+    async def _answering(self, question: Coroutine[Any, Any, Reply]) -> Reply:
+        """The reply to the client, whatever comes of *question*."""
+        try:
+            return await question
+        except SMTPError as error:
+            self._note_refusal("", str(error.reply), error.__cause__)
+            return error.reply
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 (our bug: the client gets a temporary failure without its text)
+            self.log.failure("{session} our fault", session=self.origin.session)
+            return OUR_FAULT
+
+    async def _deliver(self) -> Sequence[Reply]:
+        """The answers to the end of data: one, in LMTP one a recipient, in order (RFC 2033 §4.2)."""
+        recipients = self._recipients
+        replies: Mapping[Recipient, Reply] = {}
+
+        async def deliver() -> Reply:
+            nonlocal replies
+            replies = await self._end_of_data()
+            return _folded(replies.values())
+
+        reply = await self._answering(deliver())
+        self._reset()
+        if self._service.options.lmtp:
+            return [replies.get(recipient, reply) for recipient in recipients]
+        return [reply]
+
+    @property
+    def _message(self) -> MessageBuilder:
+        """The message that is being received, from its first octet on."""
+        if self._builder is None:
+            self._builder = self._service.new_message()
+        return self._builder
+
+    def _reset(self) -> None:
+        """The transaction is over; what was not delivered leaves no trace."""
+        delivery, self._delivery = self._delivery, None
+        self._builder = None
+        self._recipients = []
+        if delivery is not None:
+            delivery.abort()
+
+    def _end_login(self) -> None:
+        if self._log_out is not None:
+            self._log_out()
+            self._log_out = None
+
+    def _note_refusal(self, command: str, reply: str, cause: BaseException | None = None) -> None:
+        self.note("refused {peer} {command}: {reply} {cause}", command=command, reply=reply, cause=cause or "")
+
+    # ---- what Connection asks for
+
+    @property
+    def in_message(self) -> bool:
+        return self._builder is not None
+
+    def farewell(self, why: Farewell, text: str) -> None:
+        self._session.close(_FAREWELLS[why](text), why.value)
+
+    def cleanup(self) -> None:
+        self._reset()
+        self._end_login()
+
+
+_FAREWELLS: dict[Farewell, Callable[[str], Reply]] = {
+    Farewell.IDLE: lambda text: Reply(421, "4.2", text),
+    Farewell.SHUTDOWN: lambda text: Reply(421, "3.2", text),
+    Farewell.OVERLOAD: lambda text: Reply(421, "7.0", text),
+}
+
+
+def _login_refusal(error: Exception) -> Reply:
+    match error:
+        case AccountDisabled():
+            return Reply(535, "7.13", "This account is switched off, ask the administrator")
+        case UnauthorizedLogin():
+            return Reply(535, "7.8", "The user name or the password is wrong")
+        case _:
+            return Reply(454, "7.0", "The password cannot be checked just now, try again later")
+
+
+def _folded(replies: Iterable[Reply]) -> Reply:
+    """One reply for all recipients: the first refusal, if there is one.  (A target takes a message whole or not.)"""
+    taken = None
+    for reply in replies:
+        if not reply.is_positive:
+            return reply
+        taken = reply
+    assert taken is not None
+    return taken

@@ -1,0 +1,263 @@
+"""The composition root: a configuration becomes a running service.  The only module that knows everybody.
+
+`House` has the objects in the order in which they need one another: reading it from top to bottom is reading the
+server.  `MailServer` is its life: ports and key before privileges are dropped, the rest after, and an orderly end.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Sequence
+
+from twisted.application.service import Service
+from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.cred.portal import Portal
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from twisted_mail import demo
+from twisted_mail.auth.checker import PasswordChecker
+from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.realm import MailRealm
+from twisted_mail.auth.throttle import Throttle
+from twisted_mail.config import Config, ConfigError
+from twisted_mail.content import Blocking, MessageBuilder
+from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.router import Refusing, Router
+from twisted_mail.delivery.submission import SubmissionPolicy
+from twisted_mail.delivery.trace import Traced
+from twisted_mail.durable import Committer, make_directory
+from twisted_mail.interfaces import IDeliveryTarget
+from twisted_mail.listeners import BoundAddress, bind_all
+from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.store import MailboxStore
+from twisted_mail.message.identifier import message_id
+from twisted_mail.pop3.server import SessionOptions as POP3Options
+from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
+from twisted_mail.protocols.limits import ConnectionLimits
+from twisted_mail.protocols.pop3 import POP3Server, POP3Service
+from twisted_mail.protocols.smtp import SMTPServer, SMTPService
+from twisted_mail.protocols.tls import CertificateError, Certificates
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.reply import Reply
+from twisted_mail.smtp.server import SessionOptions as SMTPOptions
+
+SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
+"""The names of [listen] that are served."""
+MECHANISMS = ("PLAIN", "LOGIN")
+SMTP_IDLE = 300.0
+"""Seconds (RFC 5321 §4.5.3.2.7)."""
+POP3_IDLE = 600.0
+"""Seconds (RFC 1939 §3)."""
+FINISH = 10.0
+"""Seconds that what is under way has at shutdown."""
+DISK_THREADS = 4
+"""Threads that wait for large messages and long listings; small ones do not need them."""
+HASH_THREADS = 2
+"""Threads that check passwords: a storm of wrong ones takes no more of the machine."""
+
+NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains yet")
+
+Build = Callable[[Listener, Callable[[Connection], None]], Connection]
+
+
+class House:
+    """All objects of one process, wired together.  `factories` has one for each service of [listen]."""
+
+    def __init__(self, config: Config, certificates: Certificates | None, reactor: ReactorBase) -> None:
+        self._config = config
+        self._certificates = certificates
+        self._reactor = reactor
+
+        # what waits for the disk, and what for the processor
+        self.committer = Committer(reactor)
+        self.threads = [ThreadPool(0, DISK_THREADS, "disk"), ThreadPool(0, HASH_THREADS, "hash")]
+        disk, hashing = (_blocking(reactor, pool) for pool in self.threads)
+        self._disk = disk
+        self._incoming = os.path.join(config.server_folder, "incoming")
+        make_directory(self._incoming)
+
+        # who exists, and where their mail lies
+        self.directory = Directory(config.directory_file)
+        store = MailboxStore(config.data, config.hostname, self.committer, MaildirReader(self.committer, disk))
+
+        # where a message goes
+        users = demo.EveryDomain(self.directory) if config.file is None else self.directory
+        router = Traced(Router(users, store, Refusing(NO_RELAY)), config.hostname, reactor)
+        from_strangers = InboundPolicy(users, router)
+
+        def from_user(account: Address) -> IDeliveryTarget:
+            return SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
+
+        # who may do what
+        passwords = PasswordChecker(self.directory, hashing, reactor, Throttle())
+        strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
+        senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords])
+        readers = Portal(MailRealm(None, None, store), [passwords])
+
+        # the wires
+        self._limits = ConnectionLimits(config.limits.connections, config.limits.connections_per_host)
+        self.factories = {
+            "smtp": self._smtp(strangers),
+            "submission": self._smtp(senders, submission=True),
+            "submissions": self._smtp(senders, submission=True, tls_at_once=True),
+            "pop3": self._pop3(readers),
+            "pop3s": self._pop3(readers, tls_at_once=True),
+        }
+
+    def _smtp(self, portal: Portal, *, submission: bool = False, tls_at_once: bool = False) -> ConnectionFactory:
+        config = self._config
+        options = SMTPOptions(
+            hostname=config.hostname,
+            submission=submission,
+            mechanisms=MECHANISMS if submission else (),
+            tls_available=self._certificates is not None,
+            plaintext_auth=config.auth.allow_plaintext,
+            max_size=config.limits.message_size,
+            max_recipients=config.limits.recipients,
+        )
+        service = SMTPService(options, portal, self._new_message)
+        return self._factory(lambda *wire: SMTPServer(service, *wire), SMTP_IDLE, tls_at_once)
+
+    def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
+        config = self._config
+        options = POP3Options(
+            hostname=config.hostname,
+            mechanisms=MECHANISMS,
+            tls_available=self._certificates is not None,
+            plaintext_auth=config.auth.allow_plaintext,
+        )
+        service = POP3Service(options, portal)
+        return self._factory(lambda *wire: POP3Server(service, *wire), POP3_IDLE, tls_at_once)
+
+    def _factory(self, build: Build, idle_limit: float, tls_at_once: bool) -> ConnectionFactory:
+        listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit)
+        return ConnectionFactory(listener, build)
+
+    def _new_message(self) -> MessageBuilder:
+        identifier = message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
+        return MessageBuilder(identifier, self._incoming, self._disk)
+
+    def start(self) -> None:
+        self.committer.start()
+        for pool in self.threads:
+            pool.start()
+
+    def stop(self) -> None:
+        """Blocks until what was begun is on disk."""
+        self.committer.stop()
+        for pool in self.threads:
+            pool.stop()
+        self.directory.close()
+
+
+class MailServer(Service):
+    """What `twistd mailserver` runs.
+
+    Made with the rights that the process has at first: ports are bound and the key is read here.  Raises ConfigError.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: Config, reactor: ReactorBase, owner: tuple[int, int] | None = None) -> None:
+        """*owner*: user and group that the process will have, where they are not those that it has now."""
+        self._config = config
+        self._reactor = reactor
+        _raise_descriptor_limit()
+        _make_data_directory(config, owner)
+        if config.file is None:
+            demo.make_certificate(config)
+        self._certificates = _certificates(config)
+        self._bound = _bind(config)
+        self._ports: list[IListeningPort] = []
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
+        self._house = House(self._config, self._certificates, self._reactor)
+        self._house.start()
+        Deferred.fromCoroutine(self._open()).addErrback(self._cannot_open)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()  # type: ignore[no-untyped-call]  # as above
+        return Deferred.fromCoroutine(self._close())
+
+    async def _open(self) -> None:
+        is_demo = self._config.file is None
+        password = demo.make_account(self._house.directory) if is_demo else None
+        for name, addresses in self._bound.items():
+            for address in addresses:
+                self._ports.append(await address.listen(self._reactor, self._house.factories[name]))
+        if is_demo:
+            self.log.info("{text}", text=demo.welcome(self._config, password, sys.__stdout__))
+        self.log.info("{hostname} is ready", hostname=self._config.hostname)
+
+    def _cannot_open(self, failure: Failure) -> None:
+        """A foreign endpoint that failed, or another program that took a port in the meantime."""
+        self.log.error("cannot start: {reason}", reason=failure.getErrorMessage())
+        self._reactor.stop()
+
+    async def _close(self) -> None:
+        """No new connections, a bounded time for what is under way, then the end of everything."""
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        for addresses in self._bound.values():
+            for address in addresses:
+                address.close()
+        factories = self._house.factories.values()
+        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
+        self._house.stop()
+
+
+def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:
+    def run(call: Callable[[], object]) -> Deferred[object]:
+        return deferToThreadPool(reactor, pool, call)
+
+    return run
+
+
+def _certificates(config: Config) -> Certificates | None:
+    """None: the configuration has none, and TLS is not offered."""
+    certificate, key = config.tls.certificate, config.tls.key
+    if certificate is None or key is None:
+        return None
+    try:
+        with open(certificate, "rb") as certificate_file, open(key, "rb") as key_file:
+            return Certificates(certificate_file.read(), key_file.read())
+    except (OSError, CertificateError) as error:
+        raise ConfigError(f"{config.file}: [tls] {certificate} and {key} cannot be used: {error}") from error
+
+
+def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:
+    """All ports that have a service, before any of them is open.  Raises ConfigError."""
+    names = [name for name in SERVICES if config.tls.certificate is not None or name not in ("submissions", "pop3s")]
+    addresses = {name: getattr(config.listen, name) for name in names}
+    bound = bind_all([address for several in addresses.values() for address in several])
+    return {name: [each for each in bound if each.address in several] for name, several in addresses.items()}
+
+
+def _make_data_directory(config: Config, owner: tuple[int, int] | None) -> None:
+    """The data directory exists and belongs to *owner*, who could not make it later.  Raises ConfigError."""
+    try:
+        for path in (config.data, config.server_folder):
+            if not os.path.isdir(path):
+                make_directory(path)
+                if owner is not None:
+                    os.chown(path, *owner)
+    except OSError as error:
+        raise ConfigError(
+            f"{config.file or 'demo mode'}: data: {config.data} cannot be made ({error.strerror}); "
+            "make it and give it to the user that runs the server"
+        ) from error
+
+
+def _raise_descriptor_limit() -> None:
+    """As many open files as the system lets us have: each connection is one, each message in flight another."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

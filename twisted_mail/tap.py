@@ -1,0 +1,51 @@
+"""What `twistd mailserver` and `twist mailserver` call (twisted_plugins/mailserver_plugin.py names this module)."""
+
+from __future__ import annotations
+
+import pwd
+from typing import Any, cast
+
+from twisted.application.service import IService
+from twisted.internet.base import ReactorBase
+from twisted.python import usage
+
+from twisted_mail.config import ConfigError, demo_config, find_config, load
+from twisted_mail.service import MailServer
+
+
+class Options(usage.Options):
+    """The options of the service itself; those of twistd stand before its name."""
+
+    synopsis = "[--config FILE]"
+    longdesc = """A mail server: receives by SMTP, takes submissions from users, serves POP3, on plain Maildirs.
+    Without a configuration file it starts in demo mode, on loopback only."""
+    optParameters = [  # noqa: RUF012 (twisted.python.usage reads it from the class)
+        [
+            "config",
+            "c",
+            None,
+            "Configuration file.  Default: $MAILSERVER_CONFIG, ./mailserver.toml, "
+            "/etc/twisted-mail/mailserver.toml, else demo mode.",
+        ]
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """The service, its ports bound.  What is wrong with the configuration ends the process: one line, exit status 1."""
+    from twisted.internet import reactor  # not before twistd --reactor has chosen one
+
+    try:
+        path = find_config(options["config"])
+        config = load(path) if path else demo_config()
+        return MailServer(config, cast(ReactorBase, reactor), _future_owner(options.parent))
+    except ConfigError as error:
+        raise SystemExit(f"mailserver: {error}") from None
+
+
+def _future_owner(twistd: Any) -> tuple[int, int] | None:
+    """User and group that twistd will change to, from its --uid and --gid; None: it stays who it is."""
+    uid = twistd.get("uid") if twistd is not None else None
+    if uid is None:
+        return None
+    gid = twistd.get("gid")
+    return uid, pwd.getpwuid(uid).pw_gid if gid is None else gid
