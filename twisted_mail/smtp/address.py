@@ -58,6 +58,10 @@ class Address:
         return Address(unicodedata.normalize("NFC", self.local_part).lower(), self.domain)
 
 
+def _octets(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
 def parse_domain(text: str) -> str:
     """A domain name in lower-case A-labels (U-labels converted, RFC 5891 §4.4).  Raises AddressError."""
     name = text
@@ -78,7 +82,7 @@ def parse_address_literal(text: str) -> str:
     """`[192.0.2.1]` or `[IPv6:2001:db8::1]` in its canonical spelling (RFC 5321 §4.1.3).  Raises AddressError."""
     inner = text[1:-1]
     try:
-        if inner[:5].lower() == "ipv6:":
+        if inner[:5].lower() == "ipv6:" and "%" not in inner:  # a zone means nothing to anybody else
             return f"[IPv6:{ipaddress.IPv6Address(inner[5:])}]"
         return f"[{ipaddress.IPv4Address(inner)}]"
     except ValueError as error:
@@ -100,7 +104,7 @@ def parse_address(text: str) -> Address:
         if rest:
             raise AddressError(f"the part before the @ is not valid: {text}")
         raise AddressError(f"an address needs a domain, as in {text}@example.org")
-    if len(local.encode()) > MAX_LOCAL_PART:
+    if _octets(local) > MAX_LOCAL_PART:
         raise AddressError(f"the part before the @ is longer than {MAX_LOCAL_PART} octets")
     domain = rest[1:]
     if domain.startswith("[") and domain.endswith("]"):
@@ -118,7 +122,7 @@ def parse_path(text: str) -> Address | None:
     inner = text[1:-1]
     if not inner:
         return None
-    if len(text.encode()) > MAX_PATH:
+    if _octets(text) > MAX_PATH:
         raise AddressError(f"path longer than {MAX_PATH} octets")
     if inner.lower() == "postmaster":
         return Address("postmaster", "")
