@@ -74,7 +74,9 @@ class SettingsFile:
                 text = file.read().decode()
             self._table = tomllib.loads(text)
         except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+            raise ConfigError(
+                f"{path}: cannot be read ({error.strerror}); name a file that can with --config"
+            ) from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
         except tomllib.TOMLDecodeError as error:

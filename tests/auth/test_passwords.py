@@ -88,6 +88,16 @@ class PasswordTests(TestCase):
         for text in DAMAGED:
             self.assertRaises(PasswordFormatError, take_foreign_hash, text)
             self.assertFalse(verify(text, SECRET), text)
+            self.assertTrue(needs_rehash(text), text)
+
+    def test_bcrypt_is_verified_where_its_library_is_installed_and_else_refused_by_name(self) -> None:
+        text = "{BLF-CRYPT}$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"  # of "U*U"
+        if passlib.hash.bcrypt.has_backend():
+            self.assertTrue(verify(take_foreign_hash(text), "U*U"))
+        else:
+            with self.assertRaisesRegex(PasswordFormatError, "pip install bcrypt"):
+                take_foreign_hash(text)
+        self.assertFalse(verify(text, "U*V"))
 
     def test_unknown_scheme_is_refused_by_name_and_without_the_hash(self) -> None:
         with self.assertRaisesRegex(PasswordFormatError, "ROT13.*SHA512-CRYPT") as caught:

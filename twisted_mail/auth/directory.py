@@ -165,11 +165,11 @@ class Directory:
             _require_domain(_Lookup(writer.execute), name)
             held = writer.execute(
                 "SELECT (SELECT count(*) FROM account WHERE domain = ?1),"
-                " (SELECT count(*) FROM alias WHERE domain = ?1)",
+                " (SELECT count(DISTINCT local_part) FROM alias WHERE domain = ?1)",
                 (name,),
             ).fetchone()
             if any(held) and not force:
-                raise DirectoryError(f"{name} still has {held[0]} accounts and {held[1]} alias targets; use --force")
+                raise DirectoryError(f"{name} is not empty (accounts: {held[0]}, aliases: {held[1]}); use --force")
             writer.execute("DELETE FROM alias WHERE ?1 IN (domain, target_domain)", (name,))
             writer.execute("DELETE FROM account WHERE domain = ?", (name,))
             writer.execute("DELETE FROM domain WHERE name = ?", (name,))
@@ -192,6 +192,10 @@ class Directory:
         ).fetchall()
         return [Account(Address(local, name), password, bool(off), made) for local, name, password, off, made in rows]
 
+    def check_new_account(self, address: Address) -> None:
+        """Raises DirectoryError if *address* could not be added now."""
+        _check_new_account(self._lookup, address)
+
     def add_account(self, address: Address, password: str) -> None:
         """*password* is a hash.  Raises DirectoryError."""
         self.add_accounts([(address, password)])
@@ -201,9 +205,7 @@ class Directory:
         with self._database.transaction() as writer:
             lookup = _Lookup(writer.execute)
             for address, password in accounts:
-                check_account(address)
-                _require_domain(lookup, address.domain)
-                _require_free(lookup, address)
+                _check_new_account(lookup, address)
                 writer.execute(
                     "INSERT INTO account (domain, local_part, password, created) VALUES (?, ?, ?, ?)",
                     (address.domain, address.local_part, password, now()),
@@ -294,7 +296,9 @@ def _require_account(lookup: _Lookup, address: Address) -> None:
         raise DirectoryError(f"there is no account {address}; see: mailserver account list")
 
 
-def _require_free(lookup: _Lookup, address: Address) -> None:
+def _check_new_account(lookup: _Lookup, address: Address) -> None:
+    check_account(address)
+    _require_domain(lookup, address.domain)
     if lookup.standing(address) is not Standing.NONE:
         raise DirectoryError(f"{address} is there already; a new password: mailserver passwd {address}")
     if lookup.targets(address):

@@ -61,7 +61,10 @@ def verify(stored: str, password: str | bytes) -> bool:
 
 def needs_rehash(stored: str) -> bool:
     """Whether it is foreign, or argon2 with other parameters than today's."""
-    return not stored.startswith("$argon2id$") or _HASHER.check_needs_rehash(stored)
+    try:
+        return not stored.startswith("$argon2id$") or _HASHER.check_needs_rehash(stored)
+    except InvalidHashError:
+        return True
 
 
 def take_foreign_hash(text: str) -> str:
@@ -75,10 +78,10 @@ def take_foreign_hash(text: str) -> str:
         return rest
     try:
         _VERIFIERS[scheme](rest, b"probe")
+    except PasswordFormatError:
+        raise
     except ValueError:
-        raise PasswordFormatError(
-            f"the {{{scheme}}} hash is damaged, or needs a library that is not installed"
-        ) from None
+        raise PasswordFormatError(f"the {{{scheme}}} hash is damaged") from None
     return text if text.startswith("{") else f"{{{scheme}}}{text}"
 
 
@@ -123,7 +126,7 @@ def _libpass(name: str) -> Callable[[str, bytes], bool]:
         try:
             return bool(getattr(passlib.hash, name).verify(password, text))
         except passlib.exc.MissingBackendError as error:
-            raise ValueError(str(error)) from error
+            raise PasswordFormatError(f"{name} hashes need one more library: pip install {name}") from error
 
     return verify_crypt
 

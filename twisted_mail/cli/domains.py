@@ -1,0 +1,62 @@
+"""`mailserver domain`: the domains whose mail this server takes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.names import domain_name
+from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
+from twisted_mail.cli.opening import configuration, opened_directory
+from twisted_mail.cli.tables import print_rows, timestamp
+from twisted_mail.interfaces import NoSuchUser, UserDisabled
+from twisted_mail.smtp.address import Address
+
+
+def add_family(parser: Parser) -> None:
+    """domain add, list, remove."""
+    commands = subcommands(parser)
+    add = add_command(commands, "add", "Take mail for a domain.", add_domain)
+    add.add_argument("domain", metavar="DOMAIN")
+    add_json(add_command(commands, "list", "List the domains.", list_domains))
+    remove = add_command(commands, "remove", "Take no more mail for a domain; mail on disk stays.", remove_domain)
+    remove.add_argument("domain", metavar="DOMAIN")
+    remove.add_argument("--force", action="store_true", help="with all its accounts and aliases")
+
+
+def add_domain(arguments: argparse.Namespace) -> None:
+    name = domain_name(arguments.domain)
+    with opened_directory(configuration(arguments)) as directory:
+        directory.add_domain(name)
+        print(f"added {name}")
+        _remind_of_postmaster(directory, name)
+
+
+def list_domains(arguments: argparse.Namespace) -> None:
+    with opened_directory(configuration(arguments)) as directory:
+        found = directory.domains()
+    rows: list[dict[str, object]] = [
+        {"domain": d.name, "accounts": d.accounts, "aliases": d.aliases, "created": timestamp(d.created)} for d in found
+    ]
+    print_rows(rows, as_json=arguments.json, nothing="no domains yet; first: mailserver domain add DOMAIN")
+
+
+def remove_domain(arguments: argparse.Namespace) -> None:
+    name = domain_name(arguments.domain)
+    config = configuration(arguments)
+    with opened_directory(config) as directory:
+        directory.remove_domain(name, force=arguments.force)
+    print(f"removed {name}")
+    folder = os.path.join(config.data, name)
+    if os.path.isdir(folder):
+        print(f"its mail stays in {folder}; delete that folder if nobody needs it")
+
+
+def _remind_of_postmaster(directory: Directory, name: str) -> None:
+    """Everybody may write to the postmaster (RFC 5321 §4.5.1)."""
+    postmaster = Address("postmaster", name)
+    try:
+        directory.expansion(postmaster)
+    except (NoSuchUser, UserDisabled):
+        print(f"{postmaster} must exist; once there is an account: mailserver alias add {postmaster} ACCOUNT@{name}")

@@ -1,0 +1,61 @@
+"""The `mailserver` command.  Exit status 0, or 1 with one line on standard error that says what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from twisted_mail.auth.directory import DirectoryError
+from twisted_mail.cli import accounts, aliases, domains
+from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
+from twisted_mail.config import ConfigError
+
+PROGRAM = "mailserver"
+
+FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
+    # init, try and check belong in front of these, queue behind them
+    ("domain", "Domains whose mail this server takes.", domains.add_family),
+    ("account", "People whose mail is kept here.", accounts.add_family),
+    ("alias", "Addresses that stand for others.", aliases.add_family),
+)
+"""Name, what `--help` says, and what adds the commands of the family."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv* (default: the process's own); returns the exit status."""
+    try:
+        arguments = _parser().parse_args(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+        return 0
+    except SystemExit as asked:  # --help and --version, which have printed what they have to say
+        return int(asked.code or 0)
+    except BrokenPipeError:
+        # the reader has seen enough, as in `mailserver account list | head`; nothing more can be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CommandError, ConfigError, DirectoryError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted; run it again")
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}; check permissions and the disk")
+    except Exception as error:  # noqa: BLE001 (our bug, and still no traceback for the person at the terminal)
+        return _fail(f"this is a bug in {PROGRAM}, please report it: {type(error).__name__}: {error}")
+
+
+def _parser() -> Parser:
+    parser = new_parser(PROGRAM, "Administer Twisted Mail.  The server may run meanwhile and sees changes at once.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('twisted-mail')}")
+    commands = subcommands(parser)
+    for name, text, add_family in FAMILIES:
+        add_family(commands.add_parser(name, help=text, description=text))
+    accounts.add_passwd(commands)
+    return parser
+
+
+def _fail(text: str) -> int:
+    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)
+    return 1
