@@ -58,7 +58,9 @@ def _duration(value: object, place: Place) -> int:
 def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
     def read_list(value: object, place: Place) -> tuple[T, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ValueError(f"must be a list of texts; write {place.key.rpartition('.')[2]} = [{example}], or [] for none")
+            raise ValueError(
+                f"must be a list of texts; write {place.key.rpartition('.')[2]} = [{example}], or [] for none"
+            )
         return tuple(read(item, place) for item in value)
 
     return read_list
