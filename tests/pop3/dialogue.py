@@ -1,26 +1,19 @@
-"""Runs a dialogue, a text of S: and C: lines (CONVENTIONS 12), against a POP3 server session.
+"""What stands around a POP3 session in a dialogue (the format is in tests/dialogue.py).
 
-    # maildrop: hello dots             what the account has, by the names in MESSAGES
-    # options: plaintext stls          passwords without TLS; STLS offered; `tls`: encrypted from the start
-    S: +OK mx.example ...              an S: line that ends in ... stands for any line that begins so
-    C: USER alice                      C: lines that follow one another go out in one piece
-    E: Update 1 2                      at the end of the file: all events but Refused, in order
+Its settings:  `maildrop=hello,dots` what the account has, by the names in MESSAGES; `tls` encrypted from the start;
+`stls` STLS is offered; `plaintext` passwords are taken without TLS.
 
 The account is `alice` with the password `secret`; `busy` as password meets a locked maildrop, all others are wrong.
+Events are listed in E: lines, but for Refused and Backlog.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-
+from tests.dialogue import Dialogue, pieces
 from twisted_mail.framing import wire_size
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Event, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
-
-DIALOGUES = Path(__file__).parent.parent / "dialogs" / "pop3"
 
 MESSAGES = {
     "hello": b"Subject: hello\n\nHello.\n",
@@ -34,51 +27,20 @@ MESSAGES = {
 }
 
 
-@dataclass
-class Dialogue:
-    """A parsed file."""
-
-    messages: list[str] = field(default_factory=list)
-    options: set[str] = field(default_factory=set)
-    turns: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    """What the client sends, and what the server answers to it; the first turn is the greeting."""
-    events: list[str] = field(default_factory=list)
-
-
-def read(path: Path) -> Dialogue:
-    dialogue = Dialogue(turns=[([], [])])
-    for line in path.read_text().splitlines():
-        kind, text = line[:2], line[3:]
-        if line.startswith("# maildrop:"):
-            dialogue.messages = line.split(":")[1].split()
-        elif line.startswith("# options:"):
-            dialogue.options = set(line.split(":")[1].split())
-        elif kind == "C:":
-            if dialogue.turns[-1][1]:
-                dialogue.turns.append(([], []))
-            dialogue.turns[-1][0].append(text)
-        elif kind == "S:":
-            dialogue.turns[-1][1].append(text)
-        elif kind == "E:":
-            dialogue.events.append(text)
-        else:
-            assert not line or line.startswith("#"), f"{path.name}: {line}"
-    return dialogue
-
-
 class Server:
     """A session, and what stands around it: answers its questions at once."""
 
     def __init__(self, dialogue: Dialogue) -> None:
+        settings = dialogue.settings
         options = SessionOptions(
             "mx.example",
-            tls_available="stls" in dialogue.options,
-            plaintext_auth="plaintext" in dialogue.options,
+            tls_available="stls" in settings,
+            plaintext_auth="plaintext" in settings,
             implementation="Twisted-Mail",
             max_errors=5,
         )
-        self.session = ServerSession(options, tls="tls" in dialogue.options)
-        self._names = dialogue.messages
+        self.session = ServerSession(options, tls="tls" in settings)
+        self._names = settings["maildrop"].split(",") if "maildrop" in settings else []
         self.events: list[str] = []
         self.session.greet()
 
@@ -137,16 +99,3 @@ class Server:
             case Retrieve(index, lines):
                 return f"Retrieve {index + 1}" if lines is None else f"Retrieve {index + 1} {lines}"
         return type(event).__name__
-
-
-def pieces(octets: bytes, size: int) -> Iterator[bytes]:
-    for start in range(0, len(octets), size):
-        yield octets[start : start + size]
-
-
-def agrees(expected: list[str], got: list[str]) -> bool:
-    """Line by line, `...` at the end of an expected line standing for anything."""
-    return len(expected) == len(got) and all(
-        line.startswith(pattern[:-3]) if pattern.endswith("...") else line == pattern
-        for pattern, line in zip(expected, got, strict=True)
-    )

@@ -171,7 +171,7 @@ class ServerSession:
         """The next octets of the message, as on disk.  False: the client wants no more of it."""
         encoder = self._encoder
         assert encoder is not None
-        self._out.append(encoder.feed(piece))
+        self._send(encoder.feed(piece))
         return not (isinstance(encoder, TopEncoder) and encoder.finished)
 
     def end_message(self) -> None:
