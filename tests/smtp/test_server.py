@@ -6,9 +6,11 @@ from twisted.trial.unittest import TestCase
 
 from tests.dialogue import Dialogue
 from tests.smtp.dialogue import Server
+from twisted_mail.smtp import server
+from twisted_mail.smtp.command import COMMANDS
 from twisted_mail.smtp.events import Closed, DataChunk, EndOfData, Event, MailFrom, RcptTo, Refused, StartTLS, Wait
 from twisted_mail.smtp.reply import Reply
-from twisted_mail.smtp.server import COMMANDS, ServerSession, SessionOptions
+from twisted_mail.smtp.server import ServerSession, SessionOptions
 
 OK = Reply(250, "0.0", "Ok")
 NO = Reply(550, "1.1", "No")
@@ -180,7 +182,12 @@ class BoundTests(SessionTestCase):
         for octets in begin:
             for verb in [*COMMANDS, b"BOGUS", b"GET", b"ETRN", b""]:
                 for argument in (b"", b" FROM:<a@client.example>", b" TO:<a@client.example>", b" x"):
-                    server = Server(Dialogue())
-                    server.say(octets)
-                    replies = server.say(verb + argument + b"\r\n").splitlines()
+                    playing = Server(Dialogue())
+                    playing.say(octets)
+                    replies = playing.say(verb + argument + b"\r\n").splitlines()
                     self.assertEqual(1, sum(reply[3:4] == b" " for reply in replies), verb + argument)
+
+
+class TableTests(SessionTestCase):
+    def test_every_command_has_its_action(self) -> None:
+        self.assertEqual(sorted(row.verb for row in COMMANDS.values()), sorted(server._ACTIONS))

@@ -1,17 +1,20 @@
-"""The grammar of commands (RFC 5321 §4.1.1): the argument behind a verb -> typed values.
+"""The commands (RFC 5321 §4.1.1): what each verb's argument is, and where it is legal (COMMANDS, at the end).
 
 Each parser is given the argument, printable and without spaces around it, and what the session offers.  It raises
-SMTPError with the reply for the client.  The order of commands is the session's business (server.py).
+SMTPError with the reply for the client.  What a command does is the session's business (server.py).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
+from twisted_mail.sasl import MAX_RESPONSE
 from twisted_mail.smtp.address import Address, AddressError, parse_path
 from twisted_mail.smtp.envelope import MailOptions, Recipient, RecipientOptions
-from twisted_mail.smtp.extensions import Offer
+from twisted_mail.smtp.extensions import COMMAND_LIMIT, Offer
 from twisted_mail.smtp.parameters import parse_parameters
 from twisted_mail.smtp.reply import Reply, SMTPError
 
@@ -24,6 +27,26 @@ _PATH = re.compile(r' *+(<(?:"(?:[^"\\]|\\.)*+"|[^">])*+>)')
 
 _NO_MAIL_OPTIONS = MailOptions()
 _NO_RECIPIENT_OPTIONS = RecipientOptions()
+
+
+class State(Enum):
+    """Where a session stands (RFC 5321 §4.1.4)."""
+
+    START = auto()
+    """Nothing but the banner, or TLS has just come up."""
+    READY = auto()
+    """The client has said who it is."""
+    MAIL = auto()
+    """A transaction is open, no recipient is accepted yet."""
+    RCPT = auto()
+    """At least one recipient is accepted."""
+    TEXT = auto()
+    """The message comes in, or its end is not answered yet."""
+    AUTH = auto()
+    """In an AUTH exchange."""
+    TLS = auto()
+    """STARTTLS is answered, TLS is not up yet."""
+    CLOSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +136,61 @@ def _shown(error: AddressError) -> str:
     """The text of the error as a reply can show it: replies are ASCII."""
     text = str(error).encode("ascii", "replace").decode()
     return text[:1].upper() + text[1:]
+
+
+def parse_text(argument: bytes) -> str:
+    """An argument as its parser wants it.  Raises SMTPError."""
+    try:
+        text = argument.decode().strip(" ")
+    except UnicodeDecodeError as error:
+        raise SMTPError(Reply(501, "5.2", "Only ASCII and UTF-8 are understood")) from error
+    if not text.isprintable():
+        raise SMTPError(Reply(501, "5.4", "Control characters are not allowed"))
+    return text
+
+
+def _standard_limit(offer: Offer) -> int:
+    return COMMAND_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the table below."""
+
+    verb: str
+    parse: Callable[[str, Offer], object]
+    states: tuple[State, ...]
+    """Where it is legal."""
+    limit: Callable[[Offer], int] = _standard_limit
+    """Octets of its line with the line end."""
+
+
+_ANY = (State.START, State.READY, State.MAIL, State.RCPT)
+
+COMMANDS = {
+    row.verb.encode(): row
+    for row in (
+        Command("EHLO", parse_hello, _ANY),
+        Command("HELO", parse_hello, _ANY),
+        Command("LHLO", parse_hello, _ANY),
+        Command("STARTTLS", parse_nothing, _ANY),
+        Command("AUTH", parse_auth, (State.READY,), limit=lambda offer: MAX_RESPONSE),
+        Command("MAIL", parse_mail, (State.READY,), limit=lambda offer: offer.mail_limit),
+        Command("RCPT", parse_rcpt, (State.MAIL, State.RCPT), limit=lambda offer: offer.rcpt_limit),
+        Command("DATA", parse_nothing, (State.RCPT,)),
+        Command("RSET", parse_nothing, _ANY),
+        Command("NOOP", parse_anything, _ANY),
+        Command("VRFY", parse_something, _ANY),
+        Command("EXPN", parse_something, _ANY),
+        Command("HELP", parse_anything, _ANY),
+        Command("QUIT", parse_nothing, _ANY),
+    )
+}
+"""What is legal when (RFC 5321 §4.1.4)."""
+
+HTTP_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
+"""A web browser was made to send mail (cross-protocol scripting): nothing more of it is read."""
+NOT_IMPLEMENTED = frozenset(
+    (b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD", b"BDAT")
+)
+"""Verbs that RFCs and peers define: safe to be named in the log."""

@@ -2,7 +2,7 @@
 
 Octets in, events out; answers in, octets out.  A question blocks the session until it is answered, so nothing that a
 client pipelines can overtake anything.  Syntax, order and limits are answered here; what is true of users and
-mailboxes is asked.  COMMANDS, at the end, says what is legal when.
+mailboxes is asked.  COMMANDS in command.py says what is legal when.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
-from twisted_mail.sasl import MAX_RESPONSE, MECHANISMS
+from twisted_mail.sasl import MECHANISMS
 from twisted_mail.smtp import auth, command, data
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
-from twisted_mail.smtp.command import AuthRequest
+from twisted_mail.smtp.command import COMMANDS, HTTP_METHODS, NOT_IMPLEMENTED, AuthRequest, Command, State
 from twisted_mail.smtp.data import IncomingText
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
@@ -36,33 +35,11 @@ from twisted_mail.smtp.events import (
     StartTLS,
     Wait,
 )
-from twisted_mail.smtp.extensions import COMMAND_LIMIT, Offer, offer
+from twisted_mail.smtp.extensions import COMMAND_LIMIT, offer
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 
-__all__ = ["ServerSession", "SessionOptions", "State"]
-
-T = TypeVar("T")
-
-
-class State(Enum):
-    """Where a session stands (RFC 5321 §4.1.4)."""
-
-    START = auto()
-    """Nothing but the banner, or TLS has just come up."""
-    READY = auto()
-    """The client has said who it is."""
-    MAIL = auto()
-    """A transaction is open, no recipient is accepted yet."""
-    RCPT = auto()
-    """At least one recipient is accepted."""
-    TEXT = auto()
-    """The message comes in, or its end is not answered yet."""
-    AUTH = auto()
-    """In an AUTH exchange."""
-    TLS = auto()
-    """STARTTLS is answered, TLS is not up yet."""
-    CLOSED = auto()
+__all__ = ["ServerSession", "SessionOptions"]
 
 
 @dataclass(slots=True)
@@ -231,13 +208,13 @@ class ServerSession:
 
     # ---- one command
 
-    def _obey(self, row: Command[Any], line: bytes, argument: bytes) -> None:
+    def _obey(self, row: Command, line: bytes, argument: bytes) -> None:
         try:
             if len(line) > COMMAND_LIMIT - 2 and len(line) > row.limit(self._offer) - 2:
                 raise SMTPError(auth.TOO_LONG if row.verb == "AUTH" else _LINE_TOO_LONG)
             if self._state not in row.states:
                 raise SMTPError(self._out_of_order(row.verb))
-            row.act(self, row.parse(_text_of(argument), self._offer))
+            _ACTIONS[row.verb](self, row.parse(command.parse_text(argument), self._offer))
         except SMTPError as refusal:
             # Only these two say something that the log needs; and what follows AUTH may be a password.
             shown = line.decode(errors="backslashreplace") if row.verb in ("MAIL", "RCPT") else row.verb
@@ -267,28 +244,13 @@ class ServerSession:
         else:
             self._refuse("unknown command", Reply(500, "5.1", "Command not known; HELP shows those that are"))
 
-    def _hello(self, name: str, extended: bool) -> None:
+    def _hello(self, name: str, *, lmtp: bool, extended: bool) -> None:
+        if lmtp != self._options.lmtp:
+            raise SMTPError(Reply(500, "5.1", "This is not LMTP: say EHLO" if lmtp else "This is LMTP: say LHLO"))
         self._end_transaction()
         self._state = State.READY
         self._emit(Hello(name, extended))
-
-    def _ehlo(self, name: str) -> None:
-        if self._options.lmtp:
-            raise SMTPError(Reply(500, "5.1", "This is LMTP: say LHLO"))
-        self._hello(name, extended=True)
-        self._out.append(self._offer.hello)
-
-    def _lhlo(self, name: str) -> None:
-        if not self._options.lmtp:
-            raise SMTPError(Reply(500, "5.1", "This is not LMTP: say EHLO"))
-        self._hello(name, extended=True)
-        self._out.append(self._offer.hello)
-
-    def _helo(self, name: str) -> None:
-        if self._options.lmtp:
-            raise SMTPError(Reply(500, "5.1", "This is LMTP: say LHLO"))
-        self._hello(name, extended=False)
-        self._say(Reply(250, "", self._options.hostname))
+        self._out.append(self._offer.hello if extended else Reply(250, "", self._options.hostname).encode())
 
     def _starttls(self, argument: None) -> None:
         if self.tls:
@@ -456,25 +418,6 @@ _OK = Reply(250, "0.0", "Ok")
 _LINE_TOO_LONG = Reply(500, "5.2", "Line too long")
 _NOT_HTTP = Reply(554, "5.1", "This is a mail server, it does not speak HTTP")
 
-HTTP_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
-"""A web browser was made to send mail (cross-protocol scripting): nothing more of it is read."""
-NOT_IMPLEMENTED = frozenset(
-    (b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD", b"BDAT")
-)
-"""Verbs that RFCs and peers define: safe to be named in the log."""
-
-
-def _text_of(argument: bytes) -> str:
-    """An argument as text.  Raises SMTPError."""
-    try:
-        text = argument.decode().strip(" ")
-    except UnicodeDecodeError as error:
-        raise SMTPError(Reply(501, "5.2", "Only ASCII and UTF-8 are understood")) from error
-    if not text.isprintable():
-        raise SMTPError(Reply(501, "5.4", "Control characters are not allowed"))
-    return text
-
-
 _READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
     State.START: ServerSession._read_command,
     State.READY: ServerSession._read_command,
@@ -486,51 +429,20 @@ _READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
     State.CLOSED: ServerSession._read_end,
 }
 
-
-def _standard_limit(offer: Offer) -> int:
-    return COMMAND_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class Command(Generic[T]):
-    """A row of the table below."""
-
-    verb: str
-    parse: Callable[[str, Offer], T]
-    act: Callable[[ServerSession, T], None]
-    """Answers, or emits an event.  Raises SMTPError: the command is refused."""
-    states: tuple[State, ...]
-    """Where it is legal."""
-    limit: Callable[[Offer], int] = _standard_limit
-    """Octets of its line with the line end."""
-
-
-_ANY = (State.START, State.READY, State.MAIL, State.RCPT)
-_GREETED = (State.READY,)
-
-COMMANDS: dict[bytes, Command[Any]] = {
-    row.verb.encode(): row
-    for row in (
-        Command("EHLO", command.parse_hello, ServerSession._ehlo, _ANY),
-        Command("HELO", command.parse_hello, ServerSession._helo, _ANY),
-        Command("LHLO", command.parse_hello, ServerSession._lhlo, _ANY),
-        Command("STARTTLS", command.parse_nothing, ServerSession._starttls, _ANY),
-        Command("AUTH", command.parse_auth, ServerSession._auth, _GREETED, limit=lambda offer: MAX_RESPONSE),
-        Command("MAIL", command.parse_mail, ServerSession._mail, _GREETED, limit=lambda offer: offer.mail_limit),
-        Command(
-            "RCPT",
-            command.parse_rcpt,
-            ServerSession._rcpt,
-            (State.MAIL, State.RCPT),
-            limit=lambda offer: offer.rcpt_limit,
-        ),
-        Command("DATA", command.parse_nothing, ServerSession._data, (State.RCPT,)),
-        Command("RSET", command.parse_nothing, ServerSession._rset, _ANY),
-        Command("NOOP", command.parse_anything, ServerSession._noop, _ANY),
-        Command("VRFY", command.parse_something, ServerSession._vrfy, _ANY),
-        Command("EXPN", command.parse_something, ServerSession._expn, _ANY),
-        Command("HELP", command.parse_anything, ServerSession._help, _ANY),
-        Command("QUIT", command.parse_nothing, ServerSession._quit, _ANY),
-    )
+_ACTIONS: dict[str, Callable[[ServerSession, Any], None]] = {
+    "EHLO": lambda session, name: session._hello(name, lmtp=False, extended=True),
+    "HELO": lambda session, name: session._hello(name, lmtp=False, extended=False),
+    "LHLO": lambda session, name: session._hello(name, lmtp=True, extended=True),
+    "STARTTLS": ServerSession._starttls,
+    "AUTH": ServerSession._auth,
+    "MAIL": ServerSession._mail,
+    "RCPT": ServerSession._rcpt,
+    "DATA": ServerSession._data,
+    "RSET": ServerSession._rset,
+    "NOOP": ServerSession._noop,
+    "VRFY": ServerSession._vrfy,
+    "EXPN": ServerSession._expn,
+    "HELP": ServerSession._help,
+    "QUIT": ServerSession._quit,
 }
-"""What is legal when (RFC 5321 §4.1.4)."""
+"""What a command does with what its parser gave.  It answers or emits an event, or raises SMTPError: refused."""
