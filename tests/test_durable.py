@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from unittest import mock
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail import durable
+from twisted_mail import durable, syncing
 from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal
 
 
@@ -42,11 +42,9 @@ class RecordedJob:
         if step == self._fails_at:
             raise OSError(errno.EIO, "broken disk")
 
-    def write(self) -> None:
+    def write(self) -> Sequence[int]:
         self._step("write")
-
-    def sync(self) -> None:
-        self._step("sync")
+        return [os.memfd_create(self._name)]
 
     def publish(self) -> Iterable[str]:
         self._step("publish")
@@ -110,10 +108,10 @@ class CommitterTests(SynchronousTestCase):
     def test_steps_of_a_batch_go_phase_by_phase(self) -> None:
         log: list[str] = []
         self.run_jobs((RecordedJob(log, "a"), Phase.BOTH), (RecordedJob(log, "b"), Phase.BOTH))
-        self.assertEqual(["write a", "write b", "sync a", "sync b", "publish a", "publish b"], log)
+        self.assertEqual(["write a", "write b", "publish a", "publish b"], log)
 
     def test_job_that_fails_at_any_step_is_undone_and_fails_alone(self) -> None:
-        for step in ("write", "sync", "publish"):
+        for step in ("write", "publish"):
             log: list[str] = []
             bad, good = self.run_jobs(
                 (RecordedJob(log, "bad", fails_at=step), Phase.BOTH), (RecordedJob(log, "good"), Phase.BOTH)
@@ -121,7 +119,6 @@ class CommitterTests(SynchronousTestCase):
             self.assertEqual(errno.EIO, self.failureResultOf(bad, OSError).value.errno)
             self.successResultOf(good)
             self.assertIn("undo bad", log)
-            self.assertEqual(1, log.count(f"{step} bad"), "a step that failed must not be tried again")
             self.assertNotIn("undo good", log)
 
     def test_full_disk_leaves_no_file(self) -> None:
@@ -134,21 +131,66 @@ class CommitterTests(SynchronousTestCase):
         self.assertEqual(errno.ENOSPC, self.failureResultOf(done, OSError).value.errno)
         self.assertEqual(set(), self.names())
 
+    def test_file_that_cannot_be_synced_is_removed_and_not_synced_again(self) -> None:
+        real, asked = os.fsync, []
+
+        def sync(descriptor: int) -> None:
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+            asked.append(os.path.basename(path))
+            if path.endswith("/bad"):
+                raise OSError(errno.EIO, "broken disk")
+            real(descriptor)
+
+        with mock.patch.object(os, "fsync", sync):
+            bad, good = self.run_jobs((self.new_file("bad"), Phase.BOTH), (self.new_file("good"), Phase.BOTH))
+        self.assertEqual(errno.EIO, self.failureResultOf(bad, OSError).value.errno)
+        self.successResultOf(good)
+        self.assertEqual({"new/good"}, self.names())
+        self.assertEqual(["bad", "good", "new"], asked)
+
     def test_directory_that_cannot_be_synced_takes_its_files_back(self) -> None:
-        real = durable.sync_directory
+        real = syncing.sync_directory
 
         def sync(path: str) -> None:
             if path.endswith("/other"):
                 raise OSError(errno.EIO, "broken disk")
             real(path)
 
-        with mock.patch.object(durable, "sync_directory", sync):
+        with mock.patch.object(syncing, "sync_directory", sync):
             bad, good = self.run_jobs(
                 (self.new_file("bad", folders=("new", "other")), Phase.BOTH), (self.new_file("good"), Phase.BOTH)
             )
         self.failureResultOf(bad, OSError)
         self.successResultOf(good)
         self.assertEqual({"new/good"}, self.names())
+
+    def test_shared_sync_that_fails_fails_all_that_shared_it(self) -> None:
+        with mock.patch.object(self.committer._syncing, "_syncfs", side_effect=OSError(errno.EIO, "broken disk")):
+            results = self.run_jobs(*((self.new_file(f"m{n}"), Phase.BOTH) for n in range(syncing.SHARED_FROM)))
+        for result in results:
+            self.failureResultOf(result, OSError)
+        self.assertEqual(set(), self.names())
+
+    def test_few_files_are_synced_one_by_one_and_many_together(self) -> None:
+        for count, shared in ((syncing.SHARED_FROM - 1, 0), (syncing.SHARED_FROM, 1)):
+            with mock.patch.object(
+                self.committer._syncing, "_syncfs", side_effect=self.committer._syncing._syncfs
+            ) as syncfs:
+                for result in self.run_jobs(*((self.new_file(f"{count}.{n}"), Phase.BOTH) for n in range(count))):
+                    self.successResultOf(result)
+            self.assertEqual(shared, syncfs.call_count)
+
+    def test_shared_sync_that_takes_too_long_is_given_up_for_a_while(self) -> None:
+        times = iter([100.0, 100.0, 100.0 + 2 * syncing.TOO_LONG])
+        with (
+            mock.patch.object(syncing.time, "monotonic", side_effect=[*times, *[101.0] * 10]),
+            mock.patch.object(self.committer._syncing, "_syncfs") as syncfs,
+        ):
+            for result in self.run_jobs(*((self.new_file(f"m{n}"), Phase.BOTH) for n in range(syncing.SHARED_FROM))):
+                self.successResultOf(result)
+            for result in self.run_jobs(*((self.new_file(f"n{n}"), Phase.BOTH) for n in range(syncing.SHARED_FROM))):
+                self.successResultOf(result)
+        self.assertEqual(1, syncfs.call_count)
 
     def test_link_that_fails_halfway_is_undone(self) -> None:
         with open(f"{self.folder}/blocked", "wb"):

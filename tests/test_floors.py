@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 PACKAGE = Path(__file__).parent.parent / "twisted_mail"
 
 STANDARDS = {"smtp", "pop3", "message", "framing", "sasl"}
-CONTRACTS = {"interfaces", "durable", "content"}
+CONTRACTS = {"interfaces", "durable", "syncing", "content"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
 HOUSE = {

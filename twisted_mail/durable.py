@@ -1,8 +1,8 @@
 """The committer: write, sync, rename, sync the directory, many files at once.  The only file that knows how.
 
-One thread a process takes all jobs that wait and runs them phase by phase, so that a batch shares the journal commits
-of the file system, and a lone job waits for nobody.  One hop back to the reactor answers the whole batch.  A job that
-fails fails alone.  A sync that failed is final: the file is removed and never synced again, because the kernel may have
+One thread a process takes all jobs that wait and runs them phase by phase, so that a batch shares its syncs
+(syncing.py), and a lone job waits for nobody.  One hop back to the reactor answers the whole batch.  A job that fails
+fails alone.  A sync that failed is final: the file is removed and never synced again, because the kernel may have
 dropped the pages and would answer "done" the second time.
 
 Promise: when the Deferred of a job fires, what the job did survives a power cut.
@@ -16,15 +16,18 @@ from contextlib import suppress
 from enum import Flag, auto
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+
+from twisted_mail.syncing import Syncing, sync_directory
 
 MAX_BATCH = 256
 """Jobs a batch: bounds open descriptors, and the wait of the first job for the last."""
+
+
+T = TypeVar("T")
 
 
 class Phase(Flag):
@@ -42,11 +45,8 @@ class Phase(Flag):
 class Job(Protocol):
     """Something to be made durable.  An OSError from any step ends this job; `undo` is called then."""
 
-    def write(self) -> None:
-        """PREPARE: create and fill files."""
-
-    def sync(self) -> None:
-        """PREPARE, once all of the batch are written: have them on disk."""
+    def write(self) -> Sequence[int]:
+        """PREPARE: create and fill files; their open descriptors, which are synced and closed for the job."""
 
     def publish(self) -> Iterable[str]:
         """PUBLISH: rename, link, unlink; the directories that must be synced before it counts."""
@@ -70,20 +70,17 @@ class NewFile:
         self._temporary = temporary
         self._names = names
         self._make_directories = make_directories
-        self._descriptor = -1
         self._made: list[str] = []
 
-    def write(self) -> None:
-        self._descriptor = _retrying(self._make_directories, self._temporary, lambda: _create(self._temporary))
+    def write(self) -> Sequence[int]:
+        descriptor = _retrying(self._make_directories, self._temporary, lambda: _create(self._temporary))
         self._made.append(self._temporary)
-        self._write(self._descriptor)
-
-    def sync(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
         try:
-            os.fsync(descriptor)
-        finally:
+            self._write(descriptor)
+        except BaseException:
             os.close(descriptor)
+            raise
+        return [descriptor]
 
     def publish(self) -> Iterable[str]:
         first, *others = self._names
@@ -95,9 +92,6 @@ class NewFile:
         return [os.path.dirname(name) for name in self._names]
 
     def undo(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
         for name in self._made:
             with suppress(OSError):
                 os.unlink(name)
@@ -112,11 +106,8 @@ class Removal:
         self.failed: list[tuple[str, OSError]] = []
         self.gone: list[str] = []
 
-    def write(self) -> None:
-        pass
-
-    def sync(self) -> None:
-        pass
+    def write(self) -> Sequence[int]:
+        return []
 
     def publish(self) -> Iterable[str]:
         for path in self._paths:
@@ -135,11 +126,10 @@ class Removal:
 class Committer:
     """Runs jobs in its thread.  `run` belongs to the reactor's thread; `start` and `stop` to the service."""
 
-    _log = Logger()
-
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self._reactor = reactor
         self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._syncing = Syncing()
         self._thread: Thread | None = None
 
     def start(self) -> None:
@@ -173,7 +163,7 @@ class Committer:
                     stopping = True
                     break
                 batch.append(entry)
-            run_batch(batch)
+            run_batch(batch, self._syncing)
             self._reactor.callFromThread(_answer, batch)
             if stopping:
                 break
@@ -182,71 +172,67 @@ class Committer:
 class _Entry:
     """A job on its way through a batch."""
 
-    __slots__ = ("done", "failure", "job", "phase")
+    __slots__ = ("done", "error", "job", "phase")
 
     def __init__(self, job: Job, phase: Phase) -> None:
         self.job = job
         self.phase = phase
         self.done: Deferred[None] = Deferred()
-        self.failure: Failure | None = None
+        self.error: Exception | None = None
 
-    def attempt(self, step: Callable[[], None]) -> None:
-        """Run one step, unless an earlier one failed."""
-        if self.failure is None:
+    def attempt(self, step: Callable[[], Iterable[T]]) -> Iterable[T]:
+        """The result of one step; empty if it fails, or an earlier one did."""
+        if self.error is None:
             try:
-                step()
-            except Exception:  # noqa: BLE001 (an OSError, or our bug: either ends this job and no other)
-                self.fail(_failure())
+                return step()
+            except Exception as error:  # noqa: BLE001 (an OSError, or our bug: either ends this job and no other)
+                self.fail(error)
+        return ()
 
-    def fail(self, failure: Failure) -> None:
-        self.failure = failure
-        self.job.undo()
+    def fail(self, error: Exception) -> None:
+        """The first failure counts; the job is undone then."""
+        if self.error is None:
+            self.error = error
+            self.job.undo()
 
 
-def run_batch(batch: Sequence[_Entry]) -> None:
+def run_batch(batch: Sequence[_Entry], syncing: Syncing) -> None:
     """All phases of all jobs, in the thread."""
-    preparing = [entry for entry in batch if Phase.PREPARE in entry.phase]
-    for entry in preparing:
-        entry.attempt(entry.job.write)
-    for entry in preparing:
-        entry.attempt(entry.job.sync)
-    touched: dict[str, list[_Entry]] = {}
     for entry in batch:
         if Phase.DISCARD in entry.phase:
             entry.job.undo()
-        if Phase.PUBLISH in entry.phase:
-            entry.attempt(lambda entry=entry: _publish(entry, touched))  # type: ignore[misc]  # as above
-    for directory, entries in touched.items():
-        try:
-            sync_directory(directory)
-        except OSError:
-            failure = _failure()
-            for entry in entries:
-                if entry.failure is None:
-                    entry.fail(failure)
+    _prepare([entry for entry in batch if Phase.PREPARE in entry.phase], syncing)
+    _publish([entry for entry in batch if Phase.PUBLISH in entry.phase], syncing)
 
 
-def _publish(entry: _Entry, touched: dict[str, list[_Entry]]) -> None:
-    for directory in entry.job.publish():
-        touched.setdefault(directory, []).append(entry)
+def _prepare(entries: Sequence[_Entry], syncing: Syncing) -> None:
+    written: dict[int, _Entry] = {}
+    for entry in entries:
+        for descriptor in entry.attempt(entry.job.write):
+            written[descriptor] = entry
+    for descriptor, error in syncing.sync_files(list(written)).items():
+        written[descriptor].fail(error)
+    for descriptor in written:
+        os.close(descriptor)
+
+
+def _publish(entries: Sequence[_Entry], syncing: Syncing) -> None:
+    touched: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        for directory in entry.attempt(entry.job.publish):
+            touched.setdefault(directory, []).append(entry)
+    for directory, error in syncing.sync_directories(list(touched)).items():
+        for entry in touched[directory]:
+            entry.fail(error)
 
 
 def _answer(batch: Sequence[_Entry]) -> None:
     """Back in the reactor's thread."""
     for entry in batch:
-        if entry.failure is None:
+        if entry.error is None:
             entry.done.callback(None)
         else:
-            entry.done.errback(entry.failure)
-
-
-def sync_directory(path: str) -> None:
-    """Have the names in a directory on disk.  Blocks; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            entry.done.errback(entry.error)
 
 
 def make_directory(path: str, mode: int = 0o700) -> None:
@@ -258,10 +244,6 @@ def make_directory(path: str, mode: int = 0o700) -> None:
     with suppress(FileExistsError):
         os.mkdir(path, mode)
     sync_directory(parent)
-
-
-def _failure() -> Failure:
-    return Failure()
 
 
 def _create(path: str) -> int:
