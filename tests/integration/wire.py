@@ -1,0 +1,150 @@
+"""A raw connection that says exactly what it is told, and reads replies without any client library's opinion."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+
+from tests.integration.process import ServerProcess, User
+
+PATIENCE = 30.0
+"""Seconds to wait for octets: a broken server shall fail the test, not hang it."""
+
+
+class Wire:
+    """One connection to a loopback port."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=(source, 0))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
+        self._received = b""
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._socket.close()
+
+    def drop(self) -> None:
+        """Close without a word."""
+        self._socket.close()
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        assert not self._received, f"the server said more before TLS: {self._received!r}"
+        self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
+
+    def send(self, octets: bytes) -> None:
+        self._socket.sendall(octets)
+
+    def line(self) -> bytes:
+        """The next line with its line end; empty at the end of the connection."""
+        while b"\r\n" not in self._received:
+            if not (octets := self._socket.recv(65_536)):
+                line, self._received = self._received, b""
+                return line
+            self._received += octets
+        line, _, self._received = self._received.partition(b"\r\n")
+        return line + b"\r\n"
+
+    def reply(self) -> str:
+        """The next reply, also of several lines (SMTP), without its last line end; empty at the end."""
+        lines = [self.line()]
+        while re.match(rb"[0-9]{3}-", lines[-1]):
+            lines.append(self.line())
+        return b"".join(lines).decode().removesuffix("\r\n")
+
+    def say(self, line: str) -> str:
+        """Send a command; its reply."""
+        self.send(line.encode() + b"\r\n")
+        return self.reply()
+
+    def multiline(self) -> bytes:
+        """The rest of a POP3 multi-line response after its first line: up to the dot, un-stuffed (RFC 1939 §3)."""
+        while not (self._received.startswith(b".\r\n") or b"\r\n.\r\n" in self._received):
+            octets = self._socket.recv(1 << 20)
+            assert octets, f"the connection ended in a multi-line response: ...{self._received[-200:]!r}"
+            self._received += octets
+        if self._received.startswith(b".\r\n"):
+            text, self._received = b"", self._received[3:]
+        else:
+            text, _, self._received = self._received.partition(b"\r\n.\r\n")
+            text += b"\r\n"
+        return b"".join(line.removeprefix(b".") for line in text.splitlines(keepends=True)) if text else b""
+
+    def rest(self) -> bytes:
+        """All that still comes until the server closes the connection."""
+        text = self._received
+        while octets := self._socket.recv(65_536):
+            text += octets
+        self._received = b""
+        return text
+
+
+def send_exactly(server: ServerProcess, octets: bytes, *recipients: User, sender: str = "them@else.example") -> str:
+    """Deliver *octets*, which end in CRLF or are empty, on port 25; the last reply."""
+    stuffed = re.sub(rb"(?m)^\.", b"..", octets)
+    with Wire(server.ports.smtp) as wire:
+        assert wire.reply().startswith("220 ")
+        assert wire.say("EHLO client.example").startswith("250-")
+        assert wire.say(f"MAIL FROM:<{sender}>").startswith("250 ")
+        for recipient in recipients:
+            assert wire.say(f"RCPT TO:<{recipient.address}>").startswith("250 ")
+        assert wire.say("DATA").startswith("354 ")
+        wire.send(stuffed + b".\r\n")
+        answer = wire.reply()
+        assert wire.say("QUIT").startswith("221 ")
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One message as POP3 gave it."""
+
+    size: int
+    """What LIST said."""
+    uid: str
+    octets: bytes
+
+
+def log_in(server: ServerProcess, user: User) -> Wire:
+    """A POP3 session over TLS, logged in."""
+    wire = Wire(server.ports.pop3s, server.tls)
+    assert wire.reply().startswith("+OK")
+    assert wire.say(f"USER {user.address}").startswith("+OK")
+    assert (reply := wire.say(f"PASS {user.password}")).startswith("+OK"), reply
+    return wire
+
+
+def fetch(server: ServerProcess, user: User) -> list[Fetched]:
+    """All messages of *user*, left where they are."""
+    with log_in(server, user) as wire:
+        sizes = listing(wire, "LIST")
+        uids = listing(wire, "UIDL")
+        messages = []
+        for number, size in sizes.items():
+            assert wire.say(f"RETR {number}").startswith("+OK")
+            messages.append(Fetched(int(size), uids[number], wire.multiline()))
+        assert wire.say("QUIT").startswith("+OK")
+    return messages
+
+
+def listing(wire: Wire, command: str) -> dict[int, str]:
+    """Message number -> what LIST or UIDL says of it."""
+    assert wire.say(command).startswith("+OK")
+    rows = (row.split(" ", 1) for row in wire.multiline().decode().splitlines())
+    return {int(number): value for number, value in rows}
+
+
+TRACE = re.compile(rb"Return-Path: <[^\r\n]*>\r\nReceived: [^\r\n]+\r\n(?:[ \t][^\r\n]+\r\n)*")
+"""What final delivery puts in front of a message (RFC 5321 §4.4)."""
+
+
+def without_trace(octets: bytes) -> bytes:
+    """The message as DATA took it."""
+    match = TRACE.match(octets)
+    assert match is not None, f"no trace fields in front: {octets[:300]!r}"
+    return octets[match.end() :]
