@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.framing import DotDecoder, DotEncoder, LineBuffer, LineError, LineTooLong, wire_size
+from twisted_mail.framing import (
+    DotDecoder,
+    DotEncoder,
+    LineBuffer,
+    LineEndDecoder,
+    LineError,
+    LineTooLong,
+    wire_size,
+)
 
 # octets that mean something to the framing, and a few that do not
 texts = st.lists(st.sampled_from([b"\n", b".", b"a", b"\xff", b"\n.", b"\0", b"..\n"]), max_size=40).map(b"".join)
@@ -71,6 +79,18 @@ def test_any_octets_end_where_a_line_by_line_reader_says(wire: bytes, places: li
         if not decoder.bare_line_end:
             assert decoded == expected
             assert decoder.wire_size == wire_size(expected)
+
+
+@given(wires, cuts)
+def test_text_of_known_length_gets_its_line_ends_wherever_it_is_cut(wire: bytes, places: list[int]) -> None:
+    decoder = LineEndDecoder()
+    text = b"".join(decoder.feed(piece) for piece in cut(wire, places)) + decoder.finish()
+    between = wire.replace(b"\r\n", b"")
+    assert decoder.bare_line_end == (b"\r" in between or b"\n" in between)
+    assert decoder.wire_size == len(wire)
+    if not decoder.bare_line_end:
+        ended = wire if not wire or wire.endswith(b"\r\n") else wire + b"\r\n"
+        assert text.replace(b"\n", b"\r\n") == ended
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"b" * 30, b"\r", b"\0"]), max_size=30), st.integers(1, 40))

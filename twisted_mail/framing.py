@@ -118,10 +118,8 @@ class DotDecoder:
     def _unstuff(self, data: bytes, dot: int) -> bytes:
         if len(data) < self._virtual:  # nothing but the imagined line end, which is held again
             return b""
-        text = data.translate(None, b"\r")
-        if text.replace(b"\n", b"\r\n") != data:  # cheaper than counting CR, LF and CRLF: 790 against 430 MB/s
-            self.bare_line_end = True
-            text = data.replace(b"\r\n", b"\n")
+        text, bare = _from_crlf(data)
+        self.bare_line_end |= bare
         wire_size = len(data)
         if 0 <= dot < len(data):
             stuffed = len(text)
@@ -133,6 +131,48 @@ class DotDecoder:
             self._virtual = 0
         self.wire_size += wire_size
         return text
+
+
+class LineEndDecoder:
+    """Text whose length is known on the wire (BDAT, RFC 3030) -> text with LF line ends.
+
+    A bare CR or LF is remembered, as in DotDecoder.  Holds back at most one octet between two chunks.
+    """
+
+    __slots__ = ("_after_cr", "_inside_line", "bare_line_end", "wire_size")
+
+    def __init__(self) -> None:
+        self._after_cr = False
+        self._inside_line = False
+        self.bare_line_end = False
+        self.wire_size = 0
+        """Octets of the text so far, as they were on the wire."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Decode *chunk*, which may end anywhere, also between CR and LF."""
+        self.wire_size += len(chunk)
+        data = b"\r" + chunk if self._after_cr else chunk
+        self._after_cr = data.endswith(b"\r")
+        if self._after_cr:
+            data = data[:-1]
+        text, bare = _from_crlf(data)
+        self.bare_line_end |= bare
+        if text:
+            self._inside_line = not text.endswith(b"\n")
+        return text
+
+    def finish(self) -> bytes:
+        """The line end that a last line without one lacks."""
+        self.bare_line_end |= self._after_cr
+        return b"\n" if self._inside_line else b""
+
+
+def _from_crlf(data: bytes) -> tuple[bytes, bool]:
+    """*data* with LF line ends, and whether it has a CR or LF that is not in a CRLF."""
+    text = data.translate(None, b"\r")
+    if text.replace(b"\n", b"\r\n") != data:  # cheaper than counting CR, LF and CRLF: 790 against 430 MB/s
+        return data.replace(b"\r\n", b"\n"), True
+    return text, False
 
 
 def _held_back(data: bytes) -> int:

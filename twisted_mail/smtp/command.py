@@ -24,6 +24,8 @@ NEEDS_SMTPUTF8 = Reply(553, "6.7", "An address that is not ASCII needs the param
 _HELLO_NAME = re.compile(r"[!#-'*+\-./0-9:=?A-Z\[\]^_`a-z{|}~]{1,255}")
 # Path up to its ">", which may stand inside a quoted local part; old Outlook puts spaces in front of it
 _PATH = re.compile(r' *+(<(?:"(?:[^"\\]|\\.)*+"|[^">])*+>)')
+# chunk-size SP end-marker
+_CHUNK = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 
 _NO_MAIL_OPTIONS = MailOptions()
 _NO_RECIPIENT_OPTIONS = RecipientOptions()
@@ -40,8 +42,12 @@ class State(Enum):
     """A transaction is open, no recipient is accepted yet."""
     RCPT = auto()
     """At least one recipient is accepted."""
+    CHUNKS = auto()
+    """Between two chunks of a message."""
     TEXT = auto()
     """The message comes in, or its end is not answered yet."""
+    CHUNK = auto()
+    """The octets of one chunk come in, to be taken or to be discarded."""
     AUTH = auto()
     """In an AUTH exchange."""
     TLS = auto()
@@ -55,6 +61,14 @@ class AuthRequest:
 
     mechanism: str
     initial: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """BDAT: *octets* follow; *last* ends the message."""
+
+    octets: int
+    last: bool
 
 
 def parse_nothing(argument: str, offer: Offer) -> None:
@@ -119,6 +133,14 @@ def parse_auth(argument: str, offer: Offer) -> AuthRequest:
     return AuthRequest(words[0].upper(), b"" if initial == b"=" else initial)
 
 
+def parse_bdat(argument: str, offer: Offer) -> ChunkSize:
+    """BDAT chunk-size [LAST] (RFC 3030 §2)."""
+    match = _CHUNK.fullmatch(argument)
+    if match is None:
+        raise SMTPError(Reply(501, "5.4", "Syntax: BDAT octets [LAST]; without a size your data has no end"))
+    return ChunkSize(int(match.group(1)), bool(match.group(2)))
+
+
 def _split(argument: str, keyword: str, syntax: Reply) -> tuple[str, str]:
     """The path with its angle brackets, and the parameters behind it."""
     if argument[: len(keyword)].upper() != keyword:
@@ -165,7 +187,7 @@ class Command:
     """Octets of its line with the line end."""
 
 
-_ANY = (State.START, State.READY, State.MAIL, State.RCPT)
+_ANY = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKS)
 
 COMMANDS = {
     row.verb.encode(): row
@@ -178,6 +200,7 @@ COMMANDS = {
         Command("MAIL", parse_mail, (State.READY,), limit=lambda offer: offer.mail_limit),
         Command("RCPT", parse_rcpt, (State.MAIL, State.RCPT), limit=lambda offer: offer.rcpt_limit),
         Command("DATA", parse_nothing, (State.RCPT,)),
+        Command("BDAT", parse_bdat, _ANY),  # what follows it must be read even where it is refused
         Command("RSET", parse_nothing, _ANY),
         Command("NOOP", parse_anything, _ANY),
         Command("VRFY", parse_something, _ANY),
@@ -190,7 +213,5 @@ COMMANDS = {
 
 HTTP_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
 """A web browser was made to send mail (cross-protocol scripting): nothing more of it is read."""
-NOT_IMPLEMENTED = frozenset(
-    (b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD", b"BDAT")
-)
+NOT_IMPLEMENTED = frozenset((b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD"))
 """Verbs that RFCs and peers define: safe to be named in the log."""

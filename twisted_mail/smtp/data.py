@@ -1,11 +1,14 @@
-"""A message's text while DATA brings it (RFC 5321 §4.1.1.4): decoded, measured, and refused where it must not go on.
+"""A message while DATA or BDAT brings it (RFC 5321 §4.1.1.4, RFC 3030): decoded, measured, refused where it must be.
 
 A text that is refused is read to its real end all the same: what followed it would be taken for commands.
 """
 
 from __future__ import annotations
 
-from twisted_mail.framing import DotDecoder
+from dataclasses import dataclass
+
+from twisted_mail.framing import DotDecoder, LineEndDecoder
+from twisted_mail.smtp.command import ChunkSize, State
 from twisted_mail.smtp.reply import Reply
 
 GO_AHEAD = Reply(354, "", "Send the message, then a line that holds only a dot")
@@ -18,27 +21,68 @@ def too_large(max_size: int) -> Reply:
     return Reply(552, "3.4", f"The message is larger than {max_size} octets, the limit here")
 
 
-class IncomingText:
-    """One message's text on its way in."""
+def _verdict(decoder: DotDecoder | LineEndDecoder, max_size: int) -> Reply | None:
+    """Why the message cannot be taken, as far as is known by now."""
+    if decoder.bare_line_end:
+        return BARE_LINE_END
+    return too_large(max_size) if decoder.wire_size > max_size else None
 
-    __slots__ = ("_decoder", "_max_size", "refusal")
+
+class IncomingText:
+    """One message that comes with DATA."""
+
+    __slots__ = ("_decoder", "_max_size")
 
     def __init__(self, max_size: int) -> None:
         self._decoder = DotDecoder()
         self._max_size = max_size
-        self.refusal: Reply | None = None
-        """Why the message cannot be taken, as far as is known by now."""
 
     @property
     def finished(self) -> bool:
         """The end of the text was seen."""
         return self._decoder.finished
 
+    @property
+    def refusal(self) -> Reply | None:
+        return _verdict(self._decoder, self._max_size)
+
     def feed(self, octets: bytes) -> tuple[bytes, bytes]:
         """The text in *octets* (empty once it is refused), and what follows its end."""
         text, rest = self._decoder.feed(octets)
-        if self._decoder.bare_line_end:
-            self.refusal = BARE_LINE_END
-        elif self._decoder.wire_size > self._max_size:
-            self.refusal = too_large(self._max_size)
         return b"" if self.refusal else text, rest
+
+
+class IncomingChunks:
+    """One message that comes with BDAT."""
+
+    __slots__ = ("_decoder", "_max_size")
+
+    def __init__(self, max_size: int) -> None:
+        self._decoder = LineEndDecoder()
+        self._max_size = max_size
+
+    @property
+    def refusal(self) -> Reply | None:
+        return _verdict(self._decoder, self._max_size)
+
+    def feed(self, octets: bytes) -> bytes:
+        """The text in *octets*; empty once it is refused."""
+        text = self._decoder.feed(octets)
+        return b"" if self.refusal else text
+
+    def finish(self) -> bytes:
+        """What the text lacks at its end; `refusal` is final afterwards."""
+        text = self._decoder.finish()
+        return b"" if self.refusal else text
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The octets behind one BDAT while they come in."""
+
+    size: ChunkSize
+    left: int
+    refusal: Reply | None
+    """Why they are discarded, or None: they belong to the message."""
+    state: State
+    """Where the session stood before a BDAT that is refused, and stands after it."""

@@ -65,6 +65,7 @@ EXTENSIONS = (
         mail=(parameters.AUTH,),
         mail_octets=500,
     ),
+    Extension("CHUNKING", 3030, "chunking", offered=lambda o, tls: o.chunking),
     Extension("HELP", 5321, "help"),
 )
 """In the order in which they are advertised."""

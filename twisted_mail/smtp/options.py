@@ -19,6 +19,8 @@ class SessionOptions:
     """STARTTLS is offered while TLS is not up."""
     plaintext_auth: bool = False
     """AUTH is offered without TLS too."""
+    chunking: bool = False
+    """CHUNKING is offered: messages may come with BDAT."""
     max_size: int = 50 * 1024 * 1024
     """Octets of one message on the wire (RFC 1870 §5)."""
     max_recipients: int = 1000

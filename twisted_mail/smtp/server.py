@@ -17,8 +17,8 @@ from twisted_mail.sasl import MECHANISMS
 from twisted_mail.smtp import auth, command, data
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
-from twisted_mail.smtp.command import COMMANDS, HTTP_METHODS, NOT_IMPLEMENTED, AuthRequest, Command, State
-from twisted_mail.smtp.data import IncomingText
+from twisted_mail.smtp.command import COMMANDS, HTTP_METHODS, NOT_IMPLEMENTED, AuthRequest, ChunkSize, Command, State
+from twisted_mail.smtp.data import Chunk, IncomingChunks, IncomingText
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
@@ -71,9 +71,11 @@ class ServerSession:
         self._question: Question | None = None
         self._state = State.START
         self._transaction: Transaction | None = None
-        self._sender_refused = False
+        self._forgiving = False
         self._exchange: AuthExchange | None = None
         self._text: IncomingText | None = None
+        self._chunks: IncomingChunks | None = None
+        self._chunk: Chunk | None = None
         self._errors = 0
         self._reason = ""
 
@@ -195,8 +197,22 @@ class ServerSession:
             self._emit(DataChunk(text))
         if self._text.finished:
             self._lines.receive_data(rest)
-            self._finish_text(self._text.refusal)
+            self._finish_message(self._text.refusal, self._replies_owed())
             self._text = None
+        return None
+
+    def _read_chunk(self) -> Wait | None:
+        assert self._chunk is not None
+        octets = self._lines.take(self._chunk.left)
+        if self._chunk.left and not octets:
+            return Wait.NEED_DATA
+        self._chunk.left -= len(octets)
+        if self._chunk.refusal is None:
+            assert self._chunks is not None
+            if text := self._chunks.feed(octets):
+                self._emit(DataChunk(text))
+        if not self._chunk.left:
+            self._finish_chunk(self._chunk)
         return None
 
     def _read_nothing(self) -> Wait | None:
@@ -219,7 +235,9 @@ class ServerSession:
             # Only these two say something that the log needs; and what follows AUTH may be a password.
             shown = line.decode(errors="backslashreplace") if row.verb in ("MAIL", "RCPT") else row.verb
             self._refuse(shown, refusal.reply)
-            self._sender_refused |= row.verb == "MAIL"
+            self._forgiving |= row.verb == "MAIL"
+            if row.verb == "BDAT":
+                self._end("BDAT without a size")  # where its data ends and commands begin again cannot be known
 
     def _out_of_order(self, verb: str) -> Reply:
         match self._state:
@@ -227,7 +245,7 @@ class ServerSession:
                 return Reply(503, "5.1", f"Say {'LHLO' if self._options.lmtp else 'EHLO'} first")
             case State.READY:
                 return Reply(503, "5.1", f"Need MAIL before {verb}")
-            case State.MAIL if verb == "DATA":
+            case State.MAIL if verb in ("DATA", "BDAT"):
                 # RFC 5321 §3.3 leaves the choice, RFC 2033 §4.2 wants 503
                 if self._transaction is not None and self._transaction.attempted and not self._options.lmtp:
                     return Reply(554, "5.1", "No valid recipients")
@@ -300,6 +318,17 @@ class ServerSession:
         self._state = State.TEXT
         self._say(data.GO_AHEAD)
 
+    def _bdat(self, size: ChunkSize) -> None:
+        refusal = None
+        if not self._options.chunking:
+            refusal = Reply(502, "5.1", "BDAT is not offered here, use DATA")
+        elif self._state not in (State.RCPT, State.CHUNKS):
+            refusal = self._out_of_order("BDAT")
+        elif self._chunks is None:
+            self._chunks = IncomingChunks(self._options.max_size)
+        self._chunk = Chunk(size, size.octets, refusal, self._state)
+        self._state = State.CHUNK
+
     def _rset(self, argument: None) -> None:
         self._end_transaction()
         self._say(_OK)
@@ -315,6 +344,7 @@ class ServerSession:
 
     def _help(self, argument: str) -> None:
         hello, others = ("LHLO", {"EHLO", "HELO"}) if self._options.lmtp else ("EHLO", {"LHLO"})
+        others |= set() if self._options.chunking else {"BDAT"}
         verbs = " ".join(row.verb for row in COMMANDS.values() if row.verb not in others)
         login = ", AUTH" if self._options.submission else ""
         order = f"{hello} you.example{login}, MAIL FROM:<you@example.org>, RCPT TO:<them@example.org>, DATA, QUIT"
@@ -330,7 +360,7 @@ class ServerSession:
         """Go on to the next state.  LMTP answers the end of data recipient by recipient: it is over either way."""
         match question:
             case MailFrom(options=options):
-                self._sender_refused = not accepted
+                self._forgiving = not accepted
                 if accepted:
                     self._transaction = Transaction(options)
                     self._state = State.MAIL
@@ -338,7 +368,7 @@ class ServerSession:
                 self._transaction.accepted += 1
                 self._state = State.RCPT
             case EndOfData():
-                self._transaction = None
+                self._transaction = self._chunks = None
                 self._state = State.READY
             case Authenticate():
                 self.authenticated = accepted
@@ -365,23 +395,39 @@ class ServerSession:
         self._state = State.READY
         self._refuse("AUTH", reply)
 
-    def _finish_text(self, refusal: Reply | None) -> None:
+    def _finish_chunk(self, chunk: Chunk) -> None:
+        if chunk.refusal is not None:
+            self._state = chunk.state
+            self._refuse("BDAT", chunk.refusal)
+            return
+        assert self._chunks is not None
+        if chunk.size.last and (text := self._chunks.finish()):
+            self._emit(DataChunk(text))
+        if chunk.size.last or self._chunks.refusal is not None:
+            self._finish_message(self._chunks.refusal, self._replies_owed() if chunk.size.last else 1)
+        else:
+            self._say(Reply(250, "0.0", f"{chunk.size.octets} octets received"))
+            self._state = State.CHUNKS
+
+    def _finish_message(self, refusal: Reply | None, replies_owed: int) -> None:
+        self._state = State.TEXT
         if refusal is None:
             self._emit(EndOfData())
             return
-        for _ in range(self._replies_owed() - 1):
+        for _ in range(replies_owed - 1):
             self._say(refusal)
         self._end_transaction()
         self._refuse("DATA", refusal)
+        self._forgiving = True
 
     def _replies_owed(self) -> int:
         """To the end of data (RFC 2033 §4.2)."""
         return self._transaction.accepted if self._options.lmtp and self._transaction is not None else 1
 
     def _end_transaction(self) -> None:
-        self._sender_refused = False
+        self._forgiving = False
         if self._transaction is not None:
-            self._transaction = None
+            self._transaction = self._chunks = None
             self._state = State.READY
             self._emit(Reset())
 
@@ -397,8 +443,8 @@ class ServerSession:
         """Refuse a command.  It counts as an error, unless the client could not have known better."""
         self._say(reply)
         self._emit(Refused(shown, str(reply)))
-        # What was pipelined behind a refused MAIL (RFC 2920 §3.1), and a limit that asks to come again, are no abuse.
-        if not (reply.is_temporary or (self._sender_refused and reply.code == 503)):
+        # What was pipelined behind a refused MAIL or BDAT, and a limit that asks to come again, are no abuse.
+        if not (reply.is_temporary or (self._forgiving and reply.code == 503)):
             self._count_error()
 
     def _count_error(self) -> None:
@@ -423,7 +469,9 @@ _READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
     State.READY: ServerSession._read_command,
     State.MAIL: ServerSession._read_command,
     State.RCPT: ServerSession._read_command,
+    State.CHUNKS: ServerSession._read_command,
     State.TEXT: ServerSession._read_text,
+    State.CHUNK: ServerSession._read_chunk,
     State.AUTH: ServerSession._read_response,
     State.TLS: ServerSession._read_nothing,
     State.CLOSED: ServerSession._read_end,
@@ -438,6 +486,7 @@ _ACTIONS: dict[str, Callable[[ServerSession, Any], None]] = {
     "MAIL": ServerSession._mail,
     "RCPT": ServerSession._rcpt,
     "DATA": ServerSession._data,
+    "BDAT": ServerSession._bdat,
     "RSET": ServerSession._rset,
     "NOOP": ServerSession._noop,
     "VRFY": ServerSession._vrfy,
