@@ -21,6 +21,8 @@ class SessionOptions:
     """Passwords are taken without TLS too."""
     implementation: str = "Twisted-Mail"
     """What CAPA says after IMPLEMENTATION; one word."""
+    language: str = "en"
+    """What LANG * chooses; one of translations.LANGUAGES."""
     max_errors: int = 20
     """Errors after which the session ends."""
 
@@ -67,6 +69,8 @@ CAPABILITIES = (
         lambda standing: standing.may_log_in and bool(standing.options.mechanisms),
         lambda standing: " ".join(standing.options.mechanisms),
     ),
+    Capability("UTF8", "RFC 6856 §2", arguments=lambda standing: "USER"),
+    Capability("LANG", "RFC 6856 §3"),
     Capability("IMPLEMENTATION", "RFC 2449 §6.9", arguments=lambda standing: standing.options.implementation),
 )
 

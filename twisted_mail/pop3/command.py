@@ -89,6 +89,14 @@ def name(argument: bytes) -> tuple[bytes]:
     return (stripped,)
 
 
+def optional_word(argument: bytes) -> tuple[str]:
+    """One word of ASCII, or an empty text."""
+    words = argument.split()
+    if len(words) > 1:
+        raise ArgumentError(Text.TOO_MANY_ARGUMENTS)
+    return (words[0].decode("ascii", "replace") if words else "",)
+
+
 def verbatim(argument: bytes) -> tuple[bytes]:
     """All that follows the one space: a password may begin and end with spaces (RFC 1939 §7 PASS)."""
     if not argument:

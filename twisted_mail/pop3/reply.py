@@ -1,8 +1,9 @@
-"""A POP3 reply as octets: status indicator, response code, text (RFC 1939 §3, RFC 2449 §8)."""
+"""POP3 replies: status indicator, response code, text (RFC 1939 §3, RFC 2449 §8), until the server sends them."""
 
 from __future__ import annotations
 
-from twisted_mail.pop3.texts import Text
+from twisted_mail.pop3.texts import Text, text_of
+from twisted_mail.pop3.translations import ENGLISH
 
 
 class POP3Error(Exception):
@@ -12,20 +13,45 @@ class POP3Error(Exception):
         """*code*: a response code without its brackets; *counts*: it brings the session nearer to its error limit;
         *values* are for the text's template."""
         super().__init__(text)
-        self.text = text
+        self.text = text if isinstance(text, Text) else text_of(text)
         self.code = code
         self.counts = counts
         self.values = values
 
 
-def positive(text: str) -> bytes:
-    """+OK with a text that may be empty."""
-    return f"+OK {one_line(text)}\r\n".encode() if text else b"+OK\r\n"
+class Replies:
+    """All that was said and is not sent yet, in the client's language."""
 
+    __slots__ = ("_octets", "language", "size")
 
-def negative(text: str, code: str = "") -> bytes:
-    """-ERR with a response code in its brackets, where there is one."""
-    return f"-ERR [{code}] {one_line(text)}\r\n".encode() if code else f"-ERR {one_line(text)}\r\n".encode()
+    def __init__(self) -> None:
+        self._octets: list[bytes] = []
+        self.size = 0
+        """Octets since the last `take`."""
+        self.language = ENGLISH
+
+    def accept(self, text: Text, **values: object) -> None:
+        """+OK with a text."""
+        self.send(f"+OK {one_line(self.language.say(text, **values))}\r\n".encode())
+
+    def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
+        """-ERR with its text, and perhaps one *more*.  Returns the line."""
+        text = one_line(self.language.say(error.text, **error.values))
+        if and_more:
+            text = f"{text}. {self.language.say(and_more)}"
+        line = f"-ERR [{error.code}] {text}" if error.code else f"-ERR {text}"
+        self.send(f"{line}\r\n".encode())
+        return line
+
+    def send(self, octets: bytes) -> None:
+        """Octets that are complete, lines or a part of a message."""
+        self._octets.append(octets)
+        self.size += len(octets)
+
+    def take(self) -> bytes:
+        """What is to be sent now."""
+        octets, self._octets, self.size = self._octets, [], 0
+        return octets[0] if len(octets) == 1 else b"".join(octets)
 
 
 def one_line(text: str) -> str:

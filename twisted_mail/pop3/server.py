@@ -27,10 +27,11 @@ from twisted_mail.pop3.events import (
 )
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.login import Login
-from twisted_mail.pop3.reply import POP3Error, negative, positive
+from twisted_mail.pop3.reply import POP3Error, Replies
 from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.top import TopEncoder
 from twisted_mail.pop3.transaction import Transaction
+from twisted_mail.pop3.translations import ENGLISH, LANGUAGES, find_language
 from twisted_mail.sasl import Credentials
 
 __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
@@ -48,9 +49,10 @@ class ServerSession:
         self._options = options
         self._tls = tls
         self._lines = LineBuffer(command.MAX_AUTH_LINE)
-        self._out: list[bytes] = []
-        self._backlog = 0
+        self._replies = Replies()
+        self._told = False
         self._errors = 0
+        self._utf8 = False
         self._login = Login(options.mechanisms)
         self._transaction = Transaction(Listing((), ()))
         self._encoder: DotEncoder | TopEncoder | None = None
@@ -62,7 +64,7 @@ class ServerSession:
 
     def greet(self) -> None:
         """The server speaks first."""
-        self._accept(Text.READY, hostname=self._options.hostname)
+        self._replies.accept(Text.READY, hostname=self._options.hostname)
 
     def receive_data(self, data: bytes) -> None:
         """Keep *data*; nothing is looked at yet."""
@@ -71,13 +73,15 @@ class ServerSession:
 
     def data_to_send(self) -> bytes:
         """All replies so far."""
-        out, self._out, self._backlog = self._out, [], 0
-        return out[0] if len(out) == 1 else b"".join(out)
+        self._told = False
+        return self._replies.take()
 
     def tls_started(self) -> None:
         """TLS is up: what the client said before is forgotten (RFC 2595 §4)."""
         self._lines.clear()
         self._login.reset()
+        self._utf8 = False
+        self._replies.language = ENGLISH
         self._tls = True
         self._asked = None
 
@@ -91,8 +95,8 @@ class ServerSession:
                 return closing
             if self._asked is not None:
                 return Wait.PAUSED
-            if self._backlog > MAX_BACKLOG:
-                self._backlog = 0
+            if self._replies.size > MAX_BACKLOG and not self._told:
+                self._told = True
                 return Backlog()
             try:
                 line = self._lines.next_line()
@@ -141,7 +145,7 @@ class ServerSession:
         self._answered(Authenticate)
         self._transaction = Transaction(listing)
         self._enter(State.TRANSACTION)
-        self._accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
+        self._replies.accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
 
     def refuse(self, text: str, code: str = "") -> None:
         """Answer the last question with an error: *code* is a response code (RFC 2449 §8, RFC 3206) or empty."""
@@ -160,9 +164,9 @@ class ServerSession:
         assert self._encoder is None
         size = self._transaction.size_of(question.index)
         if question.lines is None:
-            self._accept(Text.OCTETS, octets=size)
+            self._replies.accept(Text.OCTETS, octets=size)
         else:
-            self._accept(Text.TOP_FOLLOWS)
+            self._replies.accept(Text.TOP_FOLLOWS)
         # a message of n octets has fewer than n lines: TOP 1 99999999 costs no more than RETR 1
         whole = question.lines is None or question.lines >= size
         self._encoder = DotEncoder() if whole else TopEncoder(question.lines or 0)
@@ -171,21 +175,21 @@ class ServerSession:
         """The next octets of the message, as on disk.  False: the client wants no more of it."""
         encoder = self._encoder
         assert encoder is not None
-        self._send(encoder.feed(piece))
+        self._replies.send(encoder.feed(piece))
         return not (isinstance(encoder, TopEncoder) and encoder.finished)
 
     def end_message(self) -> None:
         """All pieces were given: Retrieve is answered."""
         self._answered(Retrieve)
         assert self._encoder is not None
-        self._out.append(self._encoder.finish())
+        self._replies.send(self._encoder.finish())
         self._encoder = None
 
     def updated(self) -> None:
         """Answer Update: what was marked is deleted, for good."""
         question = self._answered(Update)
         assert isinstance(question, Update)
-        self._accept(Text.UPDATED if question.deleted else Text.GOODBYE, count=len(question.deleted))
+        self._replies.accept(Text.UPDATED if question.deleted else Text.GOODBYE, count=len(question.deleted))
         self._close("QUIT")
 
     def close(self, text: str, code: str = "SYS/TEMP", reason: str = "ended by the server") -> None:
@@ -202,7 +206,7 @@ class ServerSession:
     def _user(self, name: bytes) -> None:
         self._demand_tls()
         self._login.user(name)
-        self._accept(Text.SEND_PASSWORD)
+        self._replies.accept(Text.SEND_PASSWORD)
 
     def _pass(self, password: bytes) -> Event:
         self._demand_tls()
@@ -211,14 +215,14 @@ class ServerSession:
     def _auth(self, mechanism: str, initial: bytes | None) -> Event | None:
         self._demand_tls()
         if not mechanism:
-            self._accept(Text.MECHANISMS)
-            self._send("".join(f"{name}\r\n" for name in self._options.mechanisms).encode() + _END)
+            self._replies.accept(Text.MECHANISMS)
+            self._replies.send("".join(f"{name}\r\n" for name in self._options.mechanisms).encode() + _END)
             return None
         return self._authenticate(self._login.begin(mechanism, initial))
 
     def _authenticate(self, step: bytes | Credentials) -> Authenticate | None:
         if isinstance(step, bytes):
-            self._send(step)
+            self._replies.send(step)
             return None
         return Authenticate(step)
 
@@ -229,11 +233,16 @@ class ServerSession:
             raise POP3Error(Text.TLS_UNAVAILABLE)
         if self._lines.clear():  # what an attacker put in between must not be taken for what came through TLS
             raise POP3Error(Text.DATA_AFTER_STLS)
-        self._accept(Text.BEGIN_TLS)
+        self._replies.accept(Text.BEGIN_TLS)
         return StartTLS()
 
+    def _utf8_mode(self) -> None:
+        """UTF8 (RFC 6856 §2): messages come as they are."""
+        self._utf8 = True
+        self._replies.accept(Text.UTF8_ON)
+
     def _leave(self) -> None:
-        self._accept(Text.GOODBYE)
+        self._replies.accept(Text.GOODBYE)
         self._close("QUIT before login")
 
     def _demand_tls(self) -> None:
@@ -244,23 +253,23 @@ class ServerSession:
 
     def _stat(self) -> None:
         # the two numbers and nothing else: RFC 1939 §5 discourages more
-        self._send(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
+        self._replies.send(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
 
     def _list(self, number: int | None) -> None:
         drop = self._transaction
         if number is None:
-            self._accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
-            self._send(drop.scan_lines() + _END)
+            self._replies.accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
+            self._replies.send(drop.scan_lines() + _END)
         else:
-            self._send(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
+            self._replies.send(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
 
     def _uidl(self, number: int | None) -> None:
         drop = self._transaction
         if number is None:
-            self._accept(Text.UNIQUE_IDS)
-            self._send(drop.uid_lines() + _END)
+            self._replies.accept(Text.UNIQUE_IDS)
+            self._replies.send(drop.uid_lines() + _END)
         else:
-            self._send(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
+            self._replies.send(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
 
     def _retr(self, number: int) -> Event:
         return Retrieve(self._transaction.index_of(number))
@@ -270,14 +279,14 @@ class ServerSession:
 
     def _dele(self, number: int) -> None:
         self._transaction.mark(self._transaction.index_of(number))
-        self._accept(Text.MARKED, number=number)
+        self._replies.accept(Text.MARKED, number=number)
 
     def _rset(self) -> None:
         self._transaction.unmark_all()
-        self._accept(Text.NOTHING_DELETED, count=self._transaction.count, octets=self._transaction.octets)
+        self._replies.accept(Text.NOTHING_DELETED, count=self._transaction.count, octets=self._transaction.octets)
 
     def _noop(self) -> None:
-        self._accept(Text.NOTHING_DONE)
+        self._replies.accept(Text.NOTHING_DONE)
 
     def _last(self) -> None:
         raise POP3Error(Text.LAST_IS_GONE, counts=False)
@@ -288,13 +297,22 @@ class ServerSession:
     # ---- both
 
     def _capa(self) -> None:
-        self._accept(Text.CAPABILITIES)
-        self._send(capability_lines(Standing(self._options, self._state, self._tls)) + _END)
+        self._replies.accept(Text.CAPABILITIES)
+        self._replies.send(capability_lines(Standing(self._options, self._state, self._tls)) + _END)
 
-    # ---- how it is said
+    def _set_language(self, wanted: str) -> None:
+        """LANG (RFC 6856 §3): before it, and after i-default, all texts are ASCII."""
+        if not wanted:
+            self._replies.accept(Text.LANGUAGES)
+            self._replies.send("".join(f"{row.tag} {row.name}\r\n" for row in LANGUAGES.values()).encode() + _END)
+            return
+        language = find_language(self._options.language if wanted == "*" else wanted)
+        if language is None:
+            raise POP3Error(Text.NO_LANGUAGE, counts=False)
+        self._replies.language = language
+        self._replies.send(f"+OK {language.tag} {language.say(Text.LANGUAGE_CHANGED)}\r\n".encode())
 
-    def _accept(self, text: Text, **values: object) -> None:
-        self._send(positive(text.value.format(**values)))
+    # ---- how it is refused
 
     def _refuse(self, verb: str, error: POP3Error) -> Event:
         return Refused(verb, self._reject(error))
@@ -311,18 +329,11 @@ class ServerSession:
 
     def _reject(self, error: POP3Error) -> str:
         """Send -ERR; the last one that is tolerated says so.  Returns the reply."""
-        text = error.text.value.format(**error.values) if isinstance(error.text, Text) else error.text
         self._errors += error.counts
         if error.counts and self._errors >= self._options.max_errors:
-            text = f"{text}. {Text.TOO_MANY_ERRORS.value}"
             self._close("too many errors")
-        reply = negative(text, error.code)
-        self._send(reply)
-        return reply.decode().rstrip()
-
-    def _send(self, octets: bytes) -> None:
-        self._out.append(octets)
-        self._backlog += len(octets)
+            return self._replies.reject(error, Text.TOO_MANY_ERRORS)
+        return self._replies.reject(error)
 
     def _close(self, reason: str) -> None:
         self._enter(State.CLOSED)
@@ -351,8 +362,10 @@ _TABLE: tuple[tuple[bytes, Command], ...] = (
     (b"PASS", Command(ServerSession._pass, _BEFORE, command.verbatim, command.MAX_LOGIN_LINE)),
     (b"AUTH", Command(ServerSession._auth, _BEFORE, command.mechanism, command.MAX_AUTH_LINE)),
     (b"STLS", Command(ServerSession._stls, _BEFORE, command.nothing)),
+    (b"UTF8", Command(ServerSession._utf8_mode, _BEFORE, command.nothing)),
     (b"QUIT", Command(ServerSession._leave, _BEFORE, command.nothing)),
     (b"CAPA", Command(ServerSession._capa, _BOTH, command.nothing)),
+    (b"LANG", Command(ServerSession._set_language, _BOTH, command.optional_word)),
     (b"STAT", Command(ServerSession._stat, _AFTER, command.nothing)),
     (b"LIST", Command(ServerSession._list, _AFTER, command.optional_number)),
     (b"UIDL", Command(ServerSession._uidl, _AFTER, command.optional_number)),

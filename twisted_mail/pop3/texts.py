@@ -1,4 +1,7 @@
-"""Every text that stands after +OK and -ERR, written for the person whose mail program shows it."""
+"""Every text that stands after +OK and -ERR, written for the person whose mail program shows it, and its languages.
+
+English stands here, the others in translations.py.  LANG (RFC 6856 §3) chooses; before it all texts are ASCII.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from enum import Enum
 
 
 class Text(Enum):
-    """A text in English, as a `str.format` template."""
+    """A text in English, as a `str.format` template.  Its name is for the code and the translators."""
 
     READY = "{hostname} POP3 server ready"
     GOODBYE = "Goodbye"
@@ -49,5 +52,37 @@ class Text(Enum):
     TLS_ACTIVE = "The connection is encrypted already"
     DATA_AFTER_STLS = "Nothing may follow STLS before the encryption is up; what did was dropped"
 
+    UTF8_ON = "UTF8 mode is on"
+    UTF8_NEEDED = "This message can only be fetched in UTF8 mode, which this mail program has not asked for"
+    LANGUAGES = "Languages follow"
+    LANGUAGE_CHANGED = "Texts are in English now"
+    NO_LANGUAGE = "This language is not available; LANG alone lists those that are"
+
     NO_MESSAGE = "There is no message {number}; the last one is {count}"
     MESSAGE_DELETED = "Message {number} is marked for deletion; RSET brings it back"
+
+    # what the server says through `refuse` and `close`
+    WRONG_PASSWORD = "The user name or the password is wrong"
+    ACCOUNT_OFF = "This account is switched off, ask the administrator"
+    LOGIN_UNAVAILABLE = "The password cannot be checked just now, try again later"
+    IN_USE = "Another program is fetching this mail, try again in a minute"
+    MESSAGE_GONE = "Another program has removed this message since you logged in"
+    MESSAGE_UNREADABLE = "This message cannot be read on the server, tell the administrator"
+    DELETION_FAILED = "Some deleted messages not removed"
+    DISK_TROUBLE = "The disk of the server is in trouble, try again later"
+    OUR_FAULT = "Something went wrong on the server, try again later"
+    SHUTDOWN = "The server is shutting down, try again in a minute"
+    IDLE = "Nothing heard from you for too long, closing the connection"
+    TOO_MANY = "Too many connections, try again later"
+    TOO_MANY_FROM_HOST = "Too many connections from your address, try again later"
+
+    # what SASL says
+    PLAIN_FORM = "PLAIN wants: identity NUL user NUL password"
+    NO_IDENTITY = "Acting as somebody else is not supported: leave the authorization identity empty"
+    EMPTY_NAME = "Name and password must not be empty"
+
+
+def text_of(words: str) -> Text | str:
+    """The Text that says *words*, so that it can be translated; else the words themselves."""
+    found = Text._value2member_map_.get(words, words)
+    return found if isinstance(found, Text) else words
