@@ -1,7 +1,7 @@
 """The server around an SMTP session in a dialogue (tests/dialogue.py): it answers every question at once.
 
-Options are those of SessionOptions, and `tls`: encrypted from the first octet.  Without an `A:` line the answer to a
-question is yes; the one good login is alice@example.org with `secret`.  Events in the file are all but Refused.
+Options are those of SessionOptions, and `tls`: encrypted from the first octet.  It is always NOW.  Without an `A:` line
+the answer to a question is yes; the one good login is alice@example.org with `secret`.  Events are all but Refused.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any, get_type_hints
 
 from tests.dialogue import Dialogue
@@ -31,6 +32,7 @@ from twisted_mail.smtp.events import (
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import ServerSession, SessionOptions
 
+NOW = datetime(2030, 1, 1, 12, 34, 56, tzinfo=UTC)
 GOOD_LOGIN = PasswordCredentials("alice@example.org", "secret")
 
 
@@ -63,7 +65,7 @@ class Server:
 
     def __init__(self, dialogue: Dialogue, answers: Iterable[Reply] = ()) -> None:
         self.options = options_of(dialogue.settings)
-        self.session = ServerSession(self.options, tls="tls" in dialogue.settings)
+        self.session = ServerSession(self.options, tls="tls" in dialogue.settings, now=NOW)
         self.planned = deque(answers)
         self.given: list[Reply] = []
         self.events: list[str] = []

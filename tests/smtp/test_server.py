@@ -5,10 +5,11 @@ from __future__ import annotations
 from twisted.trial.unittest import TestCase
 
 from tests.dialogue import Dialogue
-from tests.smtp.dialogue import Server
+from tests.smtp.dialogue import NOW, Server
 from twisted_mail.smtp import server
 from twisted_mail.smtp.command import COMMANDS
 from twisted_mail.smtp.events import Closed, DataChunk, EndOfData, Event, MailFrom, RcptTo, Refused, StartTLS, Wait
+from twisted_mail.smtp.extensions import EXTENSIONS, OPTIONAL
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import ServerSession, SessionOptions
 
@@ -191,3 +192,38 @@ class BoundTests(SessionTestCase):
 class TableTests(SessionTestCase):
     def test_every_command_has_its_action(self) -> None:
         self.assertEqual(sorted(row.verb for row in COMMANDS.values()), sorted(server._ACTIONS))
+
+
+class OptionTests(SessionTestCase):
+    def test_extension_that_there_is_not_is_refused_at_once(self) -> None:
+        self.assertRaises(ValueError, self.make, extensions=("PIPELINING",))
+        self.assertRaises(ValueError, self.make, extensions=("DSN", "BOGUS"))
+
+    def test_holding_back_needs_the_time(self) -> None:
+        self.assertRaises(ValueError, self.make, max_hold=60)
+
+    def test_all_extensions_at_once_are_offered_each_once(self) -> None:
+        options = SessionOptions(
+            "mx.example",
+            submission=True,
+            mechanisms=("PLAIN",),
+            chunking=True,
+            extensions=tuple(OPTIONAL),
+            max_hold=60,
+            max_size=12345,
+        )
+        session = ServerSession(options, tls=True, now=NOW)
+        self.next(session, b"EHLO client.example\r\n")
+        words = [line[4:].split()[0] for line in session.data_to_send().decode().splitlines()[1:]]
+        self.assertEqual([row.keyword for row in EXTENSIONS if row.keyword != "STARTTLS"], words)
+
+    def test_longest_mail_and_rcpt_lines_that_the_extensions_allow_fit(self) -> None:
+        session = self.make(b"EHLO client.example\r\n", chunking=True, extensions=("DSN", "NO-SOLICITING"))
+        path = b"<" + b"a" * 64 + b"@" + b"b." * 93 + b"cc>"
+        mail = (
+            b"MAIL FROM:" + path + b" RET=FULL ENVID=" + b"e" * 100 + b" SOLICIT=" + b"s" * 1000 + b" BODY=8BITMIME\r\n"
+        )
+        self.assertIsInstance(self.next(session, mail), MailFrom)
+        session.answer(OK)
+        rcpt = b"RCPT TO:" + path + b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + b"o" * 493 + b"\r\n"
+        self.assertIsInstance(self.next(session, rcpt), RcptTo)

@@ -114,7 +114,7 @@ def parse_mail(argument: str, offer: Offer) -> tuple[Address | None, MailOptions
 def parse_rcpt(argument: str, offer: Offer) -> tuple[Recipient, bool]:
     """RCPT: the recipient, and whether its path is all ASCII, so that it does without SMTPUTF8."""
     path, rest = _split(argument, "TO:", Reply(501, "5.4", "Syntax: RCPT TO:<address>"))
-    options = RecipientOptions(**parse_parameters(rest, offer.rcpt)) if rest else _NO_RECIPIENT_OPTIONS
+    options = RecipientOptions(**parse_parameters(rest, offer.rcpt)) if rest else _NO_RECIPIENT_OPTIONS  # type: ignore[arg-type]  # as above
     try:
         address = parse_path(path)
     except AddressError as error:

@@ -11,6 +11,7 @@ from twisted_mail.framing import DotDecoder, LineEndDecoder
 from twisted_mail.smtp.command import ChunkSize, State
 from twisted_mail.smtp.reply import Reply
 
+NEEDS_BDAT = Reply(503, "5.1", "A BINARYMIME message comes with BDAT")
 GO_AHEAD = Reply(354, "", "Send the message, then a line that holds only a dot")
 # RFC 5321 §2.3.8; passed on, such a text could end early at the next server and smuggle a second one
 BARE_LINE_END = Reply(554, "6.0", "The message has a bare CR or LF: every line must end in CR LF")
@@ -21,7 +22,24 @@ def too_large(max_size: int) -> Reply:
     return Reply(552, "3.4", f"The message is larger than {max_size} octets, the limit here")
 
 
-def _verdict(decoder: DotDecoder | LineEndDecoder, max_size: int) -> Reply | None:
+class Untouched:
+    """Takes the place of a decoder where octets are no lines (BINARYMIME, RFC 3030 §3): they stay as they are."""
+
+    __slots__ = ("bare_line_end", "wire_size")
+
+    def __init__(self) -> None:
+        self.bare_line_end = False
+        self.wire_size = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        self.wire_size += len(chunk)
+        return chunk
+
+    def finish(self) -> bytes:
+        return b""
+
+
+def _verdict(decoder: DotDecoder | LineEndDecoder | Untouched, max_size: int) -> Reply | None:
     """Why the message cannot be taken, as far as is known by now."""
     if decoder.bare_line_end:
         return BARE_LINE_END
@@ -53,12 +71,12 @@ class IncomingText:
 
 
 class IncomingChunks:
-    """One message that comes with BDAT."""
+    """One message that comes with BDAT; *binary*: its octets are passed on as they are, CRLF and all."""
 
     __slots__ = ("_decoder", "_max_size")
 
-    def __init__(self, max_size: int) -> None:
-        self._decoder = LineEndDecoder()
+    def __init__(self, max_size: int, *, binary: bool = False) -> None:
+        self._decoder = Untouched() if binary else LineEndDecoder()
         self._max_size = max_size
 
     @property

@@ -6,7 +6,8 @@ Everything that an extension adds to MAIL or RCPT has its field here, with the d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from datetime import datetime, timedelta
+from enum import Enum, Flag, auto
 
 from twisted_mail.smtp.address import Address
 
@@ -17,6 +18,41 @@ class Body(Enum):
     SEVEN_BIT = "7BIT"
     EIGHT_BIT_MIME = "8BITMIME"
     BINARY_MIME = "BINARYMIME"
+
+
+class Return(Enum):
+    """RET= of MAIL: what of the message a report of failure shows (RFC 3461 §4.3)."""
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+class Notify(Flag):
+    """NOTIFY= of RCPT: what the sender wants to hear about (RFC 3461 §4.1)."""
+
+    NEVER = 0
+    SUCCESS = auto()
+    FAILURE = auto()
+    DELAY = auto()
+
+
+class Overdue(Enum):
+    """by-mode of BY=: what happens to a message that could not be delivered in time (RFC 2852 §4)."""
+
+    NOTIFY = "N"
+    """The sender hears that it is late, and it is still delivered."""
+    RETURN = "R"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverBy:
+    """BY= of MAIL (RFC 2852 §4)."""
+
+    seconds: int
+    """From the moment the message is taken; not positive where the time is over already (`Overdue.NOTIFY` only)."""
+    overdue: Overdue
+    trace: bool = False
+    """The sender wants to hear of each relay that the message passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +66,28 @@ class MailOptions:
     """Addresses and header may be UTF-8 (RFC 6531 §3.4)."""
     auth: str | None = None
     """AUTH=: who submitted the message first, decoded from xtext (RFC 4954 §5); "" for `<>`."""
+    ret: Return | None = None
+    envelope_id: str | None = None
+    """ENVID=: what the sender knows the message by in reports, decoded from xtext (RFC 3461 §4.4)."""
+    require_tls: bool = False
+    """REQUIRETLS: rather return it than send it over a connection that is not secure (RFC 8689 §2)."""
+    deliver_by: DeliverBy | None = None
+    release: timedelta | datetime | None = None
+    """HOLDFOR= or HOLDUNTIL= (UTC): not before (RFC 4865 §4)."""
+    priority: int = 0
+    """MT-PRIORITY=: -9 to 9, the more urgent the higher (RFC 6710 §4)."""
+    solicit: tuple[str, ...] = ()
+    """SOLICIT=: what the message advertises, in the sender's own words (RFC 3865 §2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientOptions:
     """The parameters of RCPT."""
+
+    notify: Notify | None = None
+    """None: not said, which means failure, and delay where the server likes (RFC 3461 §4.1)."""
+    original_recipient: str | None = None
+    """ORCPT=: address type and address as the sender wrote it, `rfc822;bob@example.org` (RFC 3461 §4.2)."""
 
 
 @dataclass(frozen=True, slots=True)

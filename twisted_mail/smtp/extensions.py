@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from twisted_mail.sasl import MAX_RESPONSE
@@ -19,28 +20,62 @@ COMMAND_LIMIT = 512
 """Octets of a command line with its line end (RFC 5321 §4.5.3.1.4), before extensions lengthen it."""
 
 
-def _always(options: SessionOptions, tls: bool) -> bool:
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides over the words that a session offers."""
+
+    options: SessionOptions
+    tls: bool
+    """TLS is up."""
+    last_release: datetime | None = None
+    """Until when a submission may be held back; None where `max_hold` is 0."""
+
+    @property
+    def offers_auth(self) -> bool:
+        return bool(self.options.mechanisms) and (self.tls or self.options.plaintext_auth)
+
+    @property
+    def offers_hold(self) -> bool:
+        return self.options.submission and self.last_release is not None
+
+
+def last_release(options: SessionOptions, now: datetime | None) -> datetime | None:
+    """`max_hold` seconds from *now* (UTC), rounded down to a full hour, so that many sessions offer the same."""
+    if not options.max_hold or now is None:
+        return None
+    return (now + timedelta(seconds=options.max_hold)).replace(minute=0, second=0, microsecond=0)
+
+
+def _always(situation: Situation) -> bool:
     return True
 
 
-def _nothing(options: SessionOptions) -> str:
+def _in_submission(situation: Situation) -> bool:
+    return situation.options.submission
+
+
+def _nothing(situation: Situation) -> str:
     return ""
 
 
-def _offers_auth(options: SessionOptions, tls: bool) -> bool:
-    return bool(options.mechanisms) and (tls or options.plaintext_auth)
+def _hold_limits(situation: Situation) -> str:
+    """max-future-release-interval SP max-future-release-date-time (RFC 4865 §4)."""
+    assert situation.last_release is not None
+    return f"{situation.options.max_hold} {situation.last_release.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One EHLO word.  *offered* is asked with the options and whether TLS is up; *value* is what stands behind it."""
+    """One EHLO word; *value* is what stands behind it."""
 
     keyword: str
     rfc: int
     proof: str
     """The dialogue under tests/dialogs/smtp that shows the word to be true."""
-    offered: Callable[[SessionOptions, bool], bool] = _always
-    value: Callable[[SessionOptions], str] = _nothing
+    offered: Callable[[Situation], bool] = _always
+    optional: bool = False
+    """Offered only where `SessionOptions.extensions` names it."""
+    value: Callable[[Situation], str] = _nothing
     mail: tuple[Parameter, ...] = ()
     rcpt: tuple[Parameter, ...] = ()
     mail_octets: int = 0
@@ -48,27 +83,88 @@ class Extension:
     rcpt_octets: int = 0
     """How much longer a RCPT line may be."""
 
+    def offered_in(self, situation: Situation) -> bool:
+        return (not self.optional or self.keyword in situation.options.extensions) and self.offered(situation)
+
 
 EXTENSIONS = (
     Extension("PIPELINING", 2920, "pipelining"),
-    Extension("SIZE", 1870, "size", value=lambda o: str(o.max_size), mail=(parameters.SIZE,), mail_octets=26),
+    Extension("SIZE", 1870, "size", value=lambda s: str(s.options.max_size), mail=(parameters.SIZE,), mail_octets=26),
     Extension("8BITMIME", 6152, "8bitmime", mail=(parameters.BODY,), mail_octets=17),
     Extension("SMTPUTF8", 6531, "smtputf8", mail=(parameters.SMTPUTF8,), mail_octets=10),
     Extension("ENHANCEDSTATUSCODES", 2034, "enhanced-status-codes"),
-    Extension("STARTTLS", 3207, "starttls", offered=lambda o, tls: o.tls_available and not tls),
+    Extension("STARTTLS", 3207, "starttls", offered=lambda s: s.options.tls_available and not s.tls),
     Extension(
         "AUTH",
         4954,
         "auth-plain",
-        offered=_offers_auth,
-        value=lambda o: " ".join(o.mechanisms),
+        offered=lambda s: s.offers_auth,
+        value=lambda s: " ".join(s.options.mechanisms),
         mail=(parameters.AUTH,),
         mail_octets=500,
     ),
-    Extension("CHUNKING", 3030, "chunking", offered=lambda o, tls: o.chunking),
+    Extension("CHUNKING", 3030, "chunking", offered=lambda s: s.options.chunking),
+    Extension(
+        "BINARYMIME",
+        3030,
+        "binarymime",
+        optional=True,
+        offered=lambda s: s.options.chunking,
+        mail=(parameters.ANY_BODY,),  # stands for the BODY of 8BITMIME
+    ),
+    Extension(
+        "DSN",
+        3461,
+        "dsn",
+        optional=True,
+        mail=(parameters.RET, parameters.ENVID),
+        rcpt=(parameters.NOTIFY, parameters.ORCPT),
+        mail_octets=len(" RET=FULL ENVID=") + parameters.MAX_ENVID,
+        rcpt_octets=len(" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=") + parameters.MAX_ORCPT,
+    ),
+    Extension(
+        "REQUIRETLS",
+        8689,
+        "requiretls",
+        optional=True,
+        offered=lambda s: s.tls,
+        mail=(parameters.REQUIRETLS,),
+        mail_octets=11,
+    ),
+    Extension("DELIVERBY", 2852, "deliverby", optional=True, mail=(parameters.BY,), mail_octets=17),
+    Extension(
+        "FUTURERELEASE",
+        4865,
+        "futurerelease",
+        offered=lambda s: s.offers_hold,
+        value=_hold_limits,
+        mail=(parameters.HOLDFOR, parameters.HOLDUNTIL),
+        mail_octets=len(" HOLDUNTIL=2030-12-31T18:00:00.000000+00:00"),
+    ),
+    Extension(
+        "MT-PRIORITY",
+        6710,
+        "mt-priority",
+        optional=True,
+        offered=_in_submission,
+        mail=(parameters.MT_PRIORITY,),
+        mail_octets=15,
+    ),
+    Extension(
+        "NO-SOLICITING",
+        3865,
+        "no-soliciting",
+        optional=True,
+        mail=(parameters.SOLICIT,),
+        mail_octets=len(" SOLICIT=") + parameters.MAX_SOLICIT,
+    ),
+    Extension("LIMITS", 9422, "limits", value=lambda s: f"RCPTMAX={s.options.max_recipients}"),
     Extension("HELP", 5321, "help"),
 )
 """In the order in which they are advertised."""
+
+OPTIONAL = frozenset(row.keyword for row in EXTENSIONS if row.optional)
+"""What `SessionOptions.extensions` may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +185,21 @@ class Offer:
 
 
 @lru_cache(maxsize=64)
-def offer(options: SessionOptions, tls: bool) -> Offer:
-    """What to offer with these *options* while TLS is up or not."""
-    rows = [row for row in EXTENSIONS if row.offered(options, tls)]
-    words = [f"{row.keyword} {row.value(options)}".rstrip() for row in rows]
+def offer(situation: Situation) -> Offer:
+    """What to offer.  Raises ValueError for an extension that is not OPTIONAL."""
+    options = situation.options
+    if unknown := set(options.extensions) - OPTIONAL:
+        raise ValueError(f"not an optional extension: {', '.join(sorted(unknown))}")
+    rows = [row for row in EXTENSIONS if row.offered_in(situation)]
+    words = [f"{row.keyword} {row.value(situation)}".rstrip() for row in rows]
     mail_limit = COMMAND_LIMIT + sum(row.mail_octets for row in rows)
+    rcpt_limit = COMMAND_LIMIT + sum(row.rcpt_octets for row in rows)
     return Offer(
         hello=Reply(250, "", "\n".join((options.hostname, *words))).encode(),
         mail={parameter.keyword: parameter for row in rows for parameter in row.mail},
         rcpt={parameter.keyword: parameter for row in rows for parameter in row.rcpt},
         mail_limit=mail_limit,
-        rcpt_limit=COMMAND_LIMIT + sum(row.rcpt_octets for row in rows),
-        line_limit=MAX_RESPONSE if options.mechanisms else mail_limit,
-        auth=_offers_auth(options, tls),
+        rcpt_limit=rcpt_limit,
+        line_limit=MAX_RESPONSE if options.mechanisms else max(mail_limit, rcpt_limit),
+        auth=situation.offers_auth,
     )

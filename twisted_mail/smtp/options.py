@@ -21,6 +21,11 @@ class SessionOptions:
     """AUTH is offered without TLS too."""
     chunking: bool = False
     """CHUNKING is offered: messages may come with BDAT."""
+    extensions: tuple[str, ...] = ()
+    """EHLO words that are offered only where what stands behind the session keeps their promise: those of the rows in
+    extensions.py that are `optional`."""
+    max_hold: int = 0
+    """Seconds for which a submission may be held back (FUTURERELEASE); 0: not at all."""
     max_size: int = 50 * 1024 * 1024
     """Octets of one message on the wire (RFC 1870 §5)."""
     max_recipients: int = 1000

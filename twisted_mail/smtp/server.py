@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
@@ -19,7 +20,7 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
 from twisted_mail.smtp.command import COMMANDS, HTTP_METHODS, NOT_IMPLEMENTED, AuthRequest, ChunkSize, Command, State
 from twisted_mail.smtp.data import Chunk, IncomingChunks, IncomingText
-from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.envelope import Body, MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
     Closed,
@@ -35,7 +36,7 @@ from twisted_mail.smtp.events import (
     StartTLS,
     Wait,
 )
-from twisted_mail.smtp.extensions import COMMAND_LIMIT, offer
+from twisted_mail.smtp.extensions import COMMAND_LIMIT, Situation, last_release, offer
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 
@@ -59,10 +60,13 @@ class ServerSession:
     question, and send `data_to_send` before waiting for more octets.
     """
 
-    def __init__(self, options: SessionOptions, *, tls: bool = False) -> None:
-        """*tls*: it is up already (port 465)."""
+    def __init__(self, options: SessionOptions, *, tls: bool = False, now: datetime | None = None) -> None:
+        """*tls*: it is up already (port 465).  *now* (UTC) is needed only where submissions may be held back."""
+        if options.max_hold and now is None:
+            raise ValueError("max_hold needs to know what time it is")
         self._options = options
-        self._offer = offer(options, tls)
+        self._last_release = last_release(options, now)
+        self._offer = offer(Situation(options, tls, self._last_release))
         self.tls = tls
         self.authenticated = False
         self._lines = LineBuffer(self._offer.line_limit)
@@ -90,6 +94,10 @@ class ServerSession:
     def smtputf8(self) -> bool:
         """The open transaction may use UTF-8 in addresses and header (RFC 6531)."""
         return self._transaction is not None and self._transaction.options.smtputf8
+
+    @property
+    def _is_binary(self) -> bool:
+        return self._transaction is not None and self._transaction.options.body is Body.BINARY_MIME
 
     def greet(self) -> None:
         """Queue the banner."""
@@ -145,7 +153,7 @@ class ServerSession:
             raise RuntimeError("TLS started without StartTLS")
         self._lines.clear()
         self.tls, self.authenticated = True, False
-        self._offer = offer(self._options, True)
+        self._offer = offer(Situation(self._options, True, self._last_release))
         self._state = State.START
 
     def close(self, reply: Reply, reason: str) -> None:
@@ -301,6 +309,8 @@ class ServerSession:
         sender, options = parsed
         if options.size is not None and options.size > self._options.max_size:
             raise SMTPError(data.too_large(self._options.max_size))
+        if self._held_too_long(options.release):
+            raise SMTPError(Reply(501, "5.4", f"A message is held for at most {self._options.max_hold} seconds"))
         self._emit(MailFrom(sender, options))
 
     def _rcpt(self, parsed: tuple[Recipient, bool]) -> None:
@@ -313,7 +323,18 @@ class ServerSession:
             raise SMTPError(Reply(452, "5.3", "Too many recipients, send the message to the others once more"))
         self._emit(RcptTo(recipient))
 
+    def _held_too_long(self, release: timedelta | datetime | None) -> bool:
+        """RFC 4865 §4."""
+        match release:
+            case timedelta():
+                return release.total_seconds() > self._options.max_hold
+            case datetime():
+                return self._last_release is None or release > self._last_release
+        return False
+
     def _data(self, argument: None) -> None:
+        if self._is_binary:
+            raise SMTPError(data.NEEDS_BDAT)
         self._text = IncomingText(self._options.max_size)
         self._state = State.TEXT
         self._say(data.GO_AHEAD)
@@ -325,7 +346,7 @@ class ServerSession:
         elif self._state not in (State.RCPT, State.CHUNKS):
             refusal = self._out_of_order("BDAT")
         elif self._chunks is None:
-            self._chunks = IncomingChunks(self._options.max_size)
+            self._chunks = IncomingChunks(self._options.max_size, binary=self._is_binary)
         self._chunk = Chunk(size, size.octets, refusal, self._state)
         self._state = State.CHUNK
 
