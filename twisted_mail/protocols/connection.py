@@ -76,6 +76,7 @@ class Connection(ABC, TwistedProtocol):
         self._waiting: Deferred[None] | None = None
         self._clogged: Deferred[None] | None = None
         self._reading = True
+        self._immediate = False
         self._conversation: Deferred[None] | None = None
         self.last_activity = listener.clock.seconds()
         self.origin = Origin(peer="", session=os.urandom(6).hex(), protocol=protocol)
@@ -103,6 +104,8 @@ class Connection(ABC, TwistedProtocol):
             transport.setTcpKeepAlive(True)
         if self._listener.tls_at_once:
             transport.startTLS(self._listener.certificates)
+        else:
+            self._immediate = hasattr(transport, "writeSomeData")
         transport.registerProducer(self, True)
         if refusal := self._listener.limits.admit(peer):
             self.log.info(
@@ -162,13 +165,29 @@ class Connection(ABC, TwistedProtocol):
     async def flush(self) -> None:
         """Send what is pending; returns once the transport has room again."""
         if data := self._session.data_to_send():
-            self._transport.write(data)
+            self._write(data)
         if self._clogged is not None:
             await self._clogged
+
+    def _write(self, data: bytes) -> None:
+        """Hand *data* to the kernel at once where nothing waits before it; what it does not take, to the transport.
+
+        Twisted's own `write` waits for the next turn of the reactor and changes the epoll set twice a reply.
+        After the first octet that had to wait, or under TLS, everything goes that way, and the order is kept.
+        """
+        if self._immediate:
+            sent = self._transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._immediate = False
+            if isinstance(sent, int):
+                data = data[sent:]
+        self._transport.write(data)
 
     async def start_tls(self) -> None:
         """Send what is pending in the clear, then speak TLS."""
         await self.flush()
+        self._immediate = False
         self._transport.startTLS(self._listener.certificates)
         self._session.tls_started()
 
@@ -180,9 +199,12 @@ class Connection(ABC, TwistedProtocol):
         self._transport.loseConnection()
 
     def note(self, text: str, **fields: object) -> None:
-        """Log *text*, a format string, behind the session's id; {peer} and {user} are known."""
-        origin = self.origin
-        self.log.info("{session} " + text, session=origin.session, peer=origin.peer, user=origin.user, **fields)
+        """Log *text*, a format string, behind the session's id; {peer} and {user} are known.
+
+        The line is put together here: Twisted's own formatting of seven fields takes three times as long.
+        """
+        fields |= {"session": self.origin.session, "peer": self.origin.peer, "user": self.origin.user}
+        self.log.info("{line}", line=f"{self.origin.session} {text.format_map(fields)}", **fields)
 
     # ---- what the factory uses
 
