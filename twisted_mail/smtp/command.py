@@ -185,6 +185,8 @@ class Command:
     """Where it is legal."""
     limit: Callable[[Offer], int] = _standard_limit
     """Octets of its line with the line end."""
+    idle: bool = False
+    """It brings no message nearer."""
 
 
 _ANY = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKS)
@@ -192,20 +194,20 @@ _ANY = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKS)
 COMMANDS = {
     row.verb.encode(): row
     for row in (
-        Command("EHLO", parse_hello, _ANY),
-        Command("HELO", parse_hello, _ANY),
-        Command("LHLO", parse_hello, _ANY),
+        Command("EHLO", parse_hello, _ANY, idle=True),
+        Command("HELO", parse_hello, _ANY, idle=True),
+        Command("LHLO", parse_hello, _ANY, idle=True),
         Command("STARTTLS", parse_nothing, _ANY),
         Command("AUTH", parse_auth, (State.READY,), limit=lambda offer: MAX_RESPONSE),
         Command("MAIL", parse_mail, (State.READY,), limit=lambda offer: offer.mail_limit),
         Command("RCPT", parse_rcpt, (State.MAIL, State.RCPT), limit=lambda offer: offer.rcpt_limit),
         Command("DATA", parse_nothing, (State.RCPT,)),
         Command("BDAT", parse_bdat, _ANY),  # what follows it must be read even where it is refused
-        Command("RSET", parse_nothing, _ANY),
-        Command("NOOP", parse_anything, _ANY),
-        Command("VRFY", parse_something, _ANY),
-        Command("EXPN", parse_something, _ANY),
-        Command("HELP", parse_anything, _ANY),
+        Command("RSET", parse_nothing, _ANY, idle=True),
+        Command("NOOP", parse_anything, _ANY, idle=True),
+        Command("VRFY", parse_something, _ANY, idle=True),
+        Command("EXPN", parse_something, _ANY, idle=True),
+        Command("HELP", parse_anything, _ANY, idle=True),
         Command("QUIT", parse_nothing, _ANY),
     )
 }

@@ -64,6 +64,12 @@ def _hold_limits(situation: Situation) -> str:
     return f"{situation.options.max_hold} {situation.last_release.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def _limits(situation: Situation) -> str:
+    """RFC 9422 §4."""
+    transactions = situation.options.max_transactions
+    return f"{f'MAILMAX={transactions} ' if transactions else ''}RCPTMAX={situation.options.max_recipients}"
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """One EHLO word; *value* is what stands behind it."""
@@ -158,7 +164,7 @@ EXTENSIONS = (
         mail=(parameters.SOLICIT,),
         mail_octets=len(" SOLICIT=") + parameters.MAX_SOLICIT,
     ),
-    Extension("LIMITS", 9422, "limits", value=lambda s: f"RCPTMAX={s.options.max_recipients}"),
+    Extension("LIMITS", 9422, "limits", value=_limits),
     Extension("HELP", 5321, "help"),
 )
 """In the order in which they are advertised."""

@@ -32,3 +32,7 @@ class SessionOptions:
     """Accepted recipients a message; at least 100 (RFC 5321 §4.5.3.1.8)."""
     max_errors: int = 20
     """Refused commands and failed logins after which the session ends."""
+    max_transactions: int = 0
+    """Accepted MAIL commands a session; 0: any number."""
+    max_idle: int = 100
+    """Commands since the last message that bring none nearer (NOOP, RSET, ...); each further one counts as an error."""

@@ -81,6 +81,8 @@ class ServerSession:
         self._chunks: IncomingChunks | None = None
         self._chunk: Chunk | None = None
         self._errors = 0
+        self._idle = 0
+        self._transactions = 0
         self._reason = ""
 
     # ---- what the server calls
@@ -246,6 +248,11 @@ class ServerSession:
             self._forgiving |= row.verb == "MAIL"
             if row.verb == "BDAT":
                 self._end("BDAT without a size")  # where its data ends and commands begin again cannot be known
+            return
+        if row.idle:
+            self._idle += 1
+            if self._idle > self._options.max_idle:
+                self._count_error()
 
     def _out_of_order(self, verb: str) -> Reply:
         match self._state:
@@ -307,6 +314,10 @@ class ServerSession:
 
     def _mail(self, parsed: tuple[Address | None, MailOptions]) -> None:
         sender, options = parsed
+        if 0 < self._options.max_transactions <= self._transactions:
+            self._say(Reply(421, "7.0", "No more messages on this connection, open another one"))
+            self._end("too many transactions")
+            return
         if options.size is not None and options.size > self._options.max_size:
             raise SMTPError(data.too_large(self._options.max_size))
         if self._held_too_long(options.release):
@@ -383,6 +394,7 @@ class ServerSession:
             case MailFrom(options=options):
                 self._forgiving = not accepted
                 if accepted:
+                    self._transactions += 1
                     self._transaction = Transaction(options)
                     self._state = State.MAIL
             case RcptTo() if accepted and self._transaction is not None:
@@ -391,6 +403,7 @@ class ServerSession:
             case EndOfData():
                 self._transaction = self._chunks = None
                 self._state = State.READY
+                self._idle = 0
             case Authenticate():
                 self.authenticated = accepted
                 if not accepted:
