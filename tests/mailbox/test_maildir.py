@@ -7,7 +7,10 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail.content import Message
+from twisted_mail.framing import wire_size
 from twisted_mail.mailbox import maildir
+from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 
 OURS = "1700000000.018bcfe5687c7a3f9d2e1b4a5c6d7e8f.mx.example"
 
@@ -65,6 +68,20 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(OURS, name)
         self.assertEqual(OURS, maildir.uid_of(maildir.final_name(name, 100, 110)))
         self.assertEqual(110, maildir.wire_size_of(maildir.final_name(name, 100, 110)))
+
+    def test_internationalised_message_has_its_size_in_ascii_in_its_name(self) -> None:
+        def message(header: str, body: bytes = b"\xc3\xa4\n") -> Message:
+            return Message("id", header.encode(), body, header.count("\n") + 1)
+
+        self.assertIsNone(maildir.downgraded_size(message("Subject: x\n\n")))
+        international = message("Subject: ä\n\n")
+        new = header_in_ascii(international.header) + international.body
+        self.assertEqual(wire_size(new), maildir.downgraded_size(international))
+        self.assertEqual(0, maildir.downgraded_size(message("ä: x\n\n")))
+        self.assertEqual(0, maildir.downgraded_size(message(f"Subject: {'ä' * MAX_HEADER}\n\n")))
+        name = maildir.final_name(OURS, 100, 110, 200)
+        self.assertEqual(OURS, maildir.uid_of(name))
+        self.assertEqual((110, 200), (maildir.wire_size_of(name), maildir.downgraded_size_of(name)))
 
     def test_host_with_reserved_characters_is_escaped(self) -> None:
         name = maildir.unique_name(1, "u", "a/b:c,d")

@@ -127,3 +127,13 @@ class SnapshotTests(MaildirTestCase):
             snapshot = self.current()
         self.assertEqual([4], snapshot.listing.sizes)
         self.assertEqual({}, snapshot.counted)
+
+    def test_internationalised_messages_are_known_by_their_names(self) -> None:
+        self.put("new/1.a.h,S=2,W=3,D=7:2,")
+        self.put("new/2.a.h,S=2,W=3,D=0")
+        self.put("new/3.a.h,S=2,W=3,D=nonsense")
+        self.put("new/4.a.h,S=2,W=3")
+        listing = self.current().listing
+        self.assertEqual({0: 7, 1: 0}, listing.downgraded)
+        self.assertEqual([3, 3, 3, 3], listing.sizes)
+        self.assertEqual([7, 3, 3, 3], listing.in_ascii.sizes)

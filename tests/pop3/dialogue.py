@@ -11,11 +11,18 @@ from __future__ import annotations
 
 from tests.dialogue import Dialogue, pieces
 from twisted_mail.framing import wire_size
+from twisted_mail.message.downgrade import header_in_ascii
+from twisted_mail.message.header import header_size
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Event, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
 
+INTERNATIONALISED = {
+    "umlaut": "From: Jürgen <jürgen@example.org>\nSubject: Grüße\n\nSchöne Grüße\n".encode(),
+    "hopeless": "Grüße: this field has no name in ASCII\n\n".encode(),
+}
 MESSAGES = {
+    **INTERNATIONALISED,
     "hello": b"Subject: hello\n\nHello.\n",
     "dots": b"Subject: dots\n\n.\n..x\nlast\n",
     "long": b"Subject: long\n\n" + b"".join(b"line %d\n" % n for n in range(1, 31)),
@@ -25,6 +32,12 @@ MESSAGES = {
     "gone": b"Subject: gone\n\n",
     "unreadable": b"Subject: unreadable\n\n",
 }
+
+
+def wire_size_in_ascii(text: bytes) -> int:
+    size = header_size(text)
+    header = header_in_ascii(text[:size])
+    return wire_size(header + text[size:]) if header.isascii() and size > 1 else 0
 
 
 class Server:
@@ -71,7 +84,12 @@ class Server:
     def _log_in(self, user: str, password: str) -> None:
         if (user, password) == ("alice", "secret"):
             texts = [MESSAGES[name] for name in self._names]
-            self.session.logged_in(Listing([wire_size(text) for text in texts], self._names))
+            downgraded = {
+                index: wire_size_in_ascii(MESSAGES[name])
+                for index, name in enumerate(self._names)
+                if name in INTERNATIONALISED
+            }
+            self.session.logged_in(Listing([wire_size(text) for text in texts], self._names, downgraded))
         elif (user, password) == ("alice", "busy"):
             self.session.refuse("Another program is fetching this mail, try again in a minute", "IN-USE")
         else:

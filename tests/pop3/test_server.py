@@ -151,7 +151,7 @@ class TransactionTests(TestCase):
         session = logged_in()
         self.assertEqual(Retrieve(0, 99_999_999), said(session, b"TOP 1 99999999\r\n"))
         session.start_message()
-        self.assertEqual("DotEncoder", type(session._encoder).__name__)
+        self.assertEqual("WholeEncoder", type(session._encoder).__name__)
 
     def test_quit_without_deletions_asks_all_the_same(self) -> None:
         self.assertEqual(Update(frozenset()), said(logged_in(), b"QUIT\r\n"))

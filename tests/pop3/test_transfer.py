@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from tests.dialogue import pieces
 from twisted_mail.framing import wire_size
+from twisted_mail.message.downgrade import header_in_ascii
+from twisted_mail.message.header import header_size
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.pop3.transfer import encoder_for
 
 # what the framing looks at is frequent, the rest stands for all other octets
 texts = st.lists(
@@ -70,3 +73,25 @@ def test_top_gives_header_and_lines_of_the_body(text: bytes, cut: int, count: in
     header = lines.index(b"") + 1 if b"" in lines else len(lines)
     expected = b"".join(line + b"\r\n" for line in lines[: header + count])
     assert transferred(text, cut, b"TOP 1 %d" % count)[1] == expected
+
+
+headers = st.lists(st.sampled_from(["Subject: ä", "From: ü <ü@x.example>", "X: y", "not a field"]), max_size=4)
+bodies = st.lists(st.sampled_from([b"\n", b".", b"\xff", b"a\n", b"\n\n"]), max_size=8).map(b"".join)
+
+
+@given(headers, st.booleans(), bodies, cuts)
+def test_downgraded_message_has_its_header_in_ascii_and_its_body_as_it_is(
+    lines: list[str], blank: bool, body: bytes, cut: int
+) -> None:
+    text = "".join(f"{line}\n" for line in lines).encode() + b"\n" * blank + body
+    size = header_size(text)
+    expected = canonical(header_in_ascii(text[:size]) + text[size:])
+    encoder = encoder_for(None, len(expected), downgrade=True)
+    wire = b"".join(encoder.feed(piece) for piece in pieces(text, cut)) + encoder.finish()
+    assert client_decodes(wire) == expected
+
+
+def test_endless_header_is_not_held_back_for_ever() -> None:
+    encoder = encoder_for(None, 10**9, downgrade=True)
+    field = b"X: " + b"y" * 1000 + b"\n"
+    assert sum(len(encoder.feed(field)) for _ in range(1000)) > 900_000

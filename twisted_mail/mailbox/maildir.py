@@ -1,8 +1,9 @@
 """The Maildir format: how files are named, and what a folder holds.  Synchronous, and without a memory.
 
-A message is a file in `new/` or `cur/`; its name is SECONDS.UNIQUE.HOST, then perhaps `,S=` (octets on disk) and `,W=`
-(octets on the wire), then perhaps `:2,` and flags.  Names are text as the os module gives it: octets that are not UTF-8
-are surrogates.  A missing folder is an empty one.
+A message is a file in `new/` or `cur/`; its name is SECONDS.UNIQUE.HOST, then perhaps `,S=` (octets on disk), `,W=`
+(octets on the wire) and, if it is internationalised, `,D=` (octets on the wire with its header in ASCII), then perhaps
+`:2,` and flags.  Names are text as the os module gives it: octets that are not UTF-8 are surrogates.  A missing folder
+is an empty one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+
+from twisted_mail.content import Message
+from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 
 FOLDERS = ("new", "cur")
 """Where messages are, in the order to look at them: one that is just on its way to `cur/` is seen twice, not never."""
@@ -20,6 +24,7 @@ _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
 # unique-id = 1*70 of 0x21 to 0x7E (RFC 1939 §7), up to the first "," or ":"
 _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
 _WIRE_SIZE = re.compile(r"[^:]*?,W=([0-9]{1,15})(?=[,:]|\Z)")
+_DOWNGRADED_SIZE = re.compile(r"[^:]*?,D=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
 _ESCAPES = str.maketrans({"/": r"\057", ":": r"\072", ",": r"\054"})
 
@@ -32,9 +37,28 @@ def unique_name(seconds: float, unique: str, host: str) -> str:
     return f"{int(seconds)}.{unique}.{host.translate(_ESCAPES)[:_MAX_HOST]}"
 
 
-def final_name(unique_name: str, size: int, wire_size: int) -> str:
-    """The name in `new/`: with the octets on disk and on the wire, so that nobody has to open the file to know them."""
-    return f"{unique_name},S={size},W={wire_size}"
+def final_name(unique_name: str, size: int, wire_size: int, downgraded: int | None = None) -> str:
+    """The name in `new/`: with the octets on disk and on the wire, so that nobody has to open the file to know them.
+
+    *downgraded*, of an internationalised message only: see `downgraded_size`.
+    """
+    sizes = f"{unique_name},S={size},W={wire_size}"
+    return sizes if downgraded is None else f"{sizes},D={downgraded}"
+
+
+def downgraded_size(message: Message) -> int | None:
+    """Octets on the wire of an internationalised message once its header is in ASCII (docs/decisions/0004).
+
+    None: it is in ASCII already.  0: it cannot be put into ASCII.  For messages that came with SMTPUTF8: the header of
+    any other is given back as it came, whatever octets are in it.
+    """
+    header = message.header
+    if header.isascii():
+        return None
+    new = header_in_ascii(header) if len(header) <= MAX_HEADER else header
+    if not new.isascii():
+        return 0
+    return message.wire_size - len(header) - header.count(b"\n") + len(new) + new.count(b"\n")
 
 
 def uid_of(name: str) -> str:
@@ -55,6 +79,12 @@ def digest(text: str) -> str:
 def wire_size_of(name: str) -> int | None:
     """Octets on the wire as the name has them, or None: the file must be read once."""
     match = _WIRE_SIZE.match(name)
+    return int(match.group(1)) if match else None
+
+
+def downgraded_size_of(name: str) -> int | None:
+    """What `downgraded_size` said when the message came."""
+    match = _DOWNGRADED_SIZE.match(name)
     return int(match.group(1)) if match else None
 
 

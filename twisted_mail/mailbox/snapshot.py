@@ -132,7 +132,11 @@ def make_snapshot(path: str, paths: list[str], stamp: Stamp | None, counted: Map
         sizes.append(size)
     if None in sizes:
         paths = [relative for relative, size in zip(paths, sizes, strict=True) if size is not None]
-    listing = Listing([size for size in sizes if size is not None], maildir.unique_ids(paths))
+    marked = [
+        (index, maildir.downgraded_size_of(relative)) for index, relative in enumerate(paths) if ",D=" in relative
+    ]
+    downgraded = {index: size for index, size in marked if size is not None}
+    listing = Listing([size for size in sizes if size is not None], maildir.unique_ids(paths), downgraded)
     return Snapshot(tuple(paths), listing, stamp, remembered)
 
 

@@ -14,7 +14,7 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
 # field = field-name ":" unstructured, folded lines begin with white space (RFC 5322 §2.2); obs-FWS before ":" (§4.5)
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
+FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 
 def header_size(text: bytes) -> int:
@@ -25,17 +25,17 @@ def header_size(text: bytes) -> int:
     if text.startswith(b"\n"):
         return 1
     end = text.find(b"\n\n")
-    if end >= 0 and _FIELD.match(text):
+    if end >= 0 and FIELD.match(text):
         return end + 2
     position = 0
-    while match := _FIELD.match(text, position):
+    while match := FIELD.match(text, position):
         position = match.end()
     return position
 
 
 def fields(header: bytes) -> Iterator[tuple[str, bytes]]:
     """Each field as (name in lower case, the whole field with its line ends); lines that are no field are left out."""
-    for match in _FIELD.finditer(header):
+    for match in FIELD.finditer(header):
         yield match.group(1).decode("ascii").lower(), match.group()
 
 
@@ -46,7 +46,7 @@ def has_field(header: bytes, name: str) -> bool:
 
 def without_field(header: bytes, name: str) -> bytes:
     """The header block without any field of that name (lower case)."""
-    return _FIELD.sub(lambda m: b"" if m.group(1).decode("ascii").lower() == name else m.group(), header)
+    return FIELD.sub(lambda m: b"" if m.group(1).decode("ascii").lower() == name else m.group(), header)
 
 
 def return_path(sender: Address | None) -> bytes:

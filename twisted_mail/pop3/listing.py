@@ -5,8 +5,8 @@ The replies are made once a listing, not once a command: a listing may be shared
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 
@@ -19,8 +19,20 @@ class Listing:
     uids: Sequence[str]
     """1 to 70 characters of 0x21 to 0x7E each, the same in every session (RFC 1939 §7)."""
 
+    downgraded: Mapping[int, int] = field(default_factory=dict)
+    """Index of each internationalised message -> octets on the wire once its header is in ASCII (message/downgrade.py);
+    0: it can only be sent as it is."""
+
     def __len__(self) -> int:
         return len(self.sizes)
+
+    @cached_property
+    def in_ascii(self) -> Listing:
+        """The same messages for a client that has not asked for UTF8: sizes are those of what it is sent."""
+        if not self.downgraded:
+            return self
+        sizes = [self.downgraded.get(index) or size for index, size in enumerate(self.sizes)]
+        return Listing(sizes, self.uids, self.downgraded)
 
     @cached_property
     def total_size(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twisted_mail.framing import DotEncoder, LineBuffer, LineError, LineTooLong
+from twisted_mail.framing import LineBuffer, LineError, LineTooLong
 from twisted_mail.pop3 import command
 from twisted_mail.pop3.capability import SessionOptions, Standing, capability_lines
 from twisted_mail.pop3.command import ArgumentError, Command, State
@@ -29,8 +29,8 @@ from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.login import Login
 from twisted_mail.pop3.reply import POP3Error, Replies
 from twisted_mail.pop3.texts import Text
-from twisted_mail.pop3.top import TopEncoder
 from twisted_mail.pop3.transaction import Transaction
+from twisted_mail.pop3.transfer import Encoder, encoder_for
 from twisted_mail.pop3.translations import ENGLISH, LANGUAGES, find_language
 from twisted_mail.sasl import Credentials
 
@@ -54,8 +54,8 @@ class ServerSession:
         self._errors = 0
         self._utf8 = False
         self._login = Login(options.mechanisms)
-        self._transaction = Transaction(Listing((), ()))
-        self._encoder: DotEncoder | TopEncoder | None = None
+        self._transaction = Transaction(Listing((), ()), utf8=True)
+        self._encoder: Encoder | None = None
         self._asked: Question | StartTLS | None = None
         self._closing: Closed | None = None
         self._enter(State.AUTHORIZATION)
@@ -143,7 +143,7 @@ class ServerSession:
     def logged_in(self, listing: Listing) -> None:
         """Answer Authenticate: this is the maildrop."""
         self._answered(Authenticate)
-        self._transaction = Transaction(listing)
+        self._transaction = Transaction(listing, self._utf8)
         self._enter(State.TRANSACTION)
         self._replies.accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
 
@@ -167,16 +167,14 @@ class ServerSession:
             self._replies.accept(Text.OCTETS, octets=size)
         else:
             self._replies.accept(Text.TOP_FOLLOWS)
-        # a message of n octets has fewer than n lines: TOP 1 99999999 costs no more than RETR 1
-        whole = question.lines is None or question.lines >= size
-        self._encoder = DotEncoder() if whole else TopEncoder(question.lines or 0)
+        self._encoder = encoder_for(question.lines, size, self._transaction.is_downgraded(question.index))
 
     def message_piece(self, piece: bytes) -> bool:
         """The next octets of the message, as on disk.  False: the client wants no more of it."""
         encoder = self._encoder
         assert encoder is not None
         self._replies.send(encoder.feed(piece))
-        return not (isinstance(encoder, TopEncoder) and encoder.finished)
+        return not encoder.finished
 
     def end_message(self) -> None:
         """All pieces were given: Retrieve is answered."""
@@ -272,10 +270,10 @@ class ServerSession:
             self._replies.send(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
 
     def _retr(self, number: int) -> Event:
-        return Retrieve(self._transaction.index_of(number))
+        return Retrieve(self._transaction.sendable(number))
 
     def _top(self, number: int, lines: int) -> Event:
-        return Retrieve(self._transaction.index_of(number), lines)
+        return Retrieve(self._transaction.sendable(number), lines)
 
     def _dele(self, number: int) -> None:
         self._transaction.mark(self._transaction.index_of(number))
