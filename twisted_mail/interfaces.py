@@ -20,7 +20,7 @@ from twisted_mail.content import Message
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
-from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.smtp.reply import Reply, SMTPError
 
 # ---- a message on its way
 
@@ -55,6 +55,22 @@ class IDelivery(Interface):
 
     def abort() -> None:
         """Leave no trace.  Safe at any time before commit(), and after a failed prepare() or deliver()."""
+
+
+class RemoteRefusal(SMTPError):
+    """What another server said of a recipient or a message, or that it said nothing: raised or answered by a relay.
+
+    4yz: try again later.  5yz: for good.
+    """
+
+    def __init__(self, reply: Reply, *, host: str = "", dialogue: str = "", by_remote: bool = True) -> None:
+        super().__init__(reply)
+        self.host = host
+        """The name of the server that was asked; empty where none could be found."""
+        self.dialogue = dialogue
+        """The last lines of the session with it, secrets struck out; LF line ends."""
+        self.by_remote = by_remote
+        """The reply is *host*'s own; else it is ours, about a server that did not answer or could not be found."""
 
 
 # ---- who exists
