@@ -39,9 +39,14 @@ def subcommands(parser: Parser) -> argparse._SubParsersAction[Parser]:
 def add_command(commands: argparse._SubParsersAction[Parser], name: str, text: str, run: Run) -> Parser:
     """A command that runs *run*; *text* is what `--help` says."""
     parser = commands.add_parser(name, help=text, description=text)
+    be_command(parser, run)
+    return parser
+
+
+def be_command(parser: Parser, run: Run) -> None:
+    """Make *parser* that of a command: for a family of one, which has no subcommands."""
     _add_config(parser)
     parser.set_defaults(run=run)
-    return parser
 
 
 def add_json(parser: Parser) -> None:

@@ -1,192 +1,191 @@
 """`mailserver try`: one message through submission and back by POP3, over the real ports, with both dialogues shown.
 
-It uses an account of its own that exists only while it runs.  What fails is said in one line; the account goes anyway.
+It uses an account of its own, which exists only while it runs: whatever fails, the account and its Maildir go.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
+import ipaddress
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from email.utils import formatdate
 
-from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.passwords import hash_password
+from twisted_mail.cli.commandline import Parser, be_command
+from twisted_mail.cli.dialogue import Dialogue, TCPWire, TrialError
+from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.config import Config, ListenAddress
 from twisted_mail.demo import DemoFiles
 from twisted_mail.smtp.address import Address
 
-PATIENCE = 15.0
-"""Seconds for each answer."""
+_LOOPBACK = {"tcp": "127.0.0.1", "tcp6": "::1"}
 
 
-class TrialError(Exception):
-    """A step that did not go as it should; one line."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of the server's services as a mail program would use it."""
+
+    name: str
+    host: str
+    port: int
+    security: str
+    """As mail programs call it: `STARTTLS`, `SSL/TLS` or `none`."""
+
+    def __str__(self) -> str:
+        return f"{self.name} port {self.port} ({self.security})"
 
 
-class Dialogue:
-    """A line-by-line conversation with one service, printed as it happens; secrets are struck out."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The account of one run, and the line by which its message is known again."""
 
-    def __init__(self, name: str, address: ListenAddress, tls: ssl.SSLContext | None, host: str) -> None:
-        self._name = name
-        self._tls = tls
-        self._host = host
-        where = (address.interface or "127.0.0.1", address.port or 0)
-        print(f"\n{name} at {where[0]} port {where[1]}")
-        try:
-            self._socket = socket.create_connection(where, PATIENCE)
-        except OSError as error:
-            raise TrialError(
-                f"{name} does not answer on port {where[1]} ({error.strerror or error}); is the server running?"
-            ) from error
-        self._input = self._socket.makefile("rb")
+    account: Address
+    password: str
+    token: str
 
-    def line(self) -> str:
-        """The next line from the server."""
-        line = self._input.readline().decode("utf-8", "replace").rstrip("\r\n")
-        if not line:
-            raise TrialError(f"{self._name} closed the connection")
-        print(f"  S: {line}")
-        return line
-
-    def send(self, text: str, shown: str | None = None) -> None:
-        """Say *text*; *shown* is what is printed where *text* is a secret."""
-        for line in (shown or text).split("\r\n"):
-            print(f"  C: {line}")
-        self._socket.sendall(f"{text}\r\n".encode())
-
-    def start_tls(self) -> None:
-        if self._tls is None:
-            return
-        try:
-            secured = self._tls.wrap_socket(self._socket, server_hostname=self._host)
-        except ssl.SSLError as error:
-            raise TrialError(
-                f"{self._name}: TLS failed: {error.reason or error}; mail clients would warn here"
-            ) from error
-        self._socket = secured
-        self._input = secured.makefile("rb")
-        cipher = secured.cipher()
-        print(f"  -- {secured.version()}, {cipher[0] if cipher else ''}, certificate valid for {self._host}")
-
-    def close(self) -> None:
-        self._socket.close()
+    @property
+    def message(self) -> str:
+        """CRLF line ends, without the last."""
+        header = (
+            f"From: {self.account}",
+            f"To: {self.account}",
+            "Subject: mailserver try",
+            f"Date: {formatdate(localtime=True)}",
+        )
+        return "\r\n".join((*header, "", self.token))
 
 
-def send_message(dialogue: Dialogue, account: Address, password: str, message: str, tls: bool) -> None:
-    """Submit *message* from *account* to itself.  Raises TrialError."""
+def add_family(parser: Parser) -> None:
+    """try, which has no subcommands."""
+    be_command(parser, try_server)
 
-    def command(text: str, expected: str, shown: str | None = None) -> None:
-        if text:
-            dialogue.send(text, shown)
-        while (line := dialogue.line())[3:4] == "-":
-            pass
-        if not line.startswith(expected):
-            raise TrialError(f"submission answered {(shown or text or 'the connection').split()[0]} with: {line}")
 
-    command("", "220")
-    command("EHLO localhost", "250")
-    if tls:
-        command("STARTTLS", "220")
+def try_server(arguments: argparse.Namespace) -> None:
+    """The whole round trip.  Raises TrialError."""
+    config = configuration(arguments)
+    tls = _client_context(config)
+    submission = service_of(config, "Submission", "submission", "submissions")
+    pop3 = service_of(config, "POP3", "pop3", "pop3s")
+    with throwaway_account(config) as trial:
+        started = time.monotonic()
+        with _dialogue(submission, tls, config.hostname) as dialogue:
+            send_message(dialogue, trial, submission.security)
+        with _dialogue(pop3, tls, config.hostname) as dialogue:
+            fetch_message(dialogue, trial, pop3.security)
+        seconds = time.monotonic() - started
+    print(
+        f"\nIt works: sent, stored and fetched in {seconds:.2f} seconds.  "
+        f"Set up your mail program: server {config.hostname}, {submission}, {pop3}"
+    )
+
+
+def send_message(dialogue: Dialogue, trial: Trial, security: str) -> None:
+    """Submit the message of *trial*, from its account to itself.  Raises TrialError."""
+    if security == "SSL/TLS":
         dialogue.start_tls()
-        command("EHLO localhost", "250")
-    secret = base64.b64encode(f"\0{account}\0{password}".encode()).decode()
-    command(f"AUTH PLAIN {secret}", "235", shown="AUTH PLAIN (struck out)")
-    command(f"MAIL FROM:<{account}>", "250")
-    command(f"RCPT TO:<{account}>", "250")
-    command("DATA", "354")
-    command(f"{message}\r\n.", "250")
-    command("QUIT", "221")
-
-
-def fetch_message(dialogue: Dialogue, account: Address, password: str, expected: str, tls: bool) -> None:
-    """Fetch and delete the only message of *account*, which must hold the line *expected*.  Raises TrialError."""
-
-    def command(text: str, shown: str | None = None) -> None:
-        if text:
-            dialogue.send(text, shown)
-        line = dialogue.line()
-        if not line.startswith("+OK"):
-            raise TrialError(f"POP3 answered {(shown or text or 'the connection').split()[0]} with: {line}")
-
-    command("")
-    if tls:
-        command("STLS")
+    dialogue.greeting("220")
+    dialogue.say("EHLO localhost", "250")
+    if security == "STARTTLS":
+        dialogue.say("STARTTLS", "220")
         dialogue.start_tls()
-    command(f"USER {account}")
-    command(f"PASS {password}", shown="PASS (struck out)")
-    command("STAT")
-    command("RETR 1")
-    lines = list(iter(dialogue.line, "."))
-    if expected not in lines:
-        raise TrialError("POP3 gave another message than the one that was sent")
-    command("DELE 1")
-    command("QUIT")
+        dialogue.say("EHLO localhost", "250")
+    secret = base64.b64encode(f"\0{trial.account}\0{trial.password}".encode()).decode()
+    dialogue.say(f"AUTH PLAIN {secret}", "235", secret)
+    dialogue.say(f"MAIL FROM:<{trial.account}>", "250")
+    dialogue.say(f"RCPT TO:<{trial.account}>", "250")
+    dialogue.say("DATA", "354")
+    dialogue.say(f"{trial.message}\r\n.", "250")
+    dialogue.say("QUIT", "221")
+
+
+def fetch_message(dialogue: Dialogue, trial: Trial, security: str) -> None:
+    """Fetch the only message of the account, see that it is the one of *trial*, and delete it.  Raises TrialError."""
+    if security == "SSL/TLS":
+        dialogue.start_tls()
+    dialogue.greeting("+OK")
+    if security == "STARTTLS":
+        dialogue.say("STLS", "+OK")
+        dialogue.start_tls()
+    dialogue.say(f"USER {trial.account}", "+OK")
+    dialogue.say(f"PASS {trial.password}", "+OK", trial.password)
+    dialogue.say("STAT", "+OK")
+    dialogue.say("RETR 1", "+OK")
+    if trial.token not in dialogue.dotted_text():
+        raise TrialError("POP3 gave another message than the one that was sent; see the log of the server")
+    dialogue.say("DELE 1", "+OK")
+    dialogue.say("QUIT", "+OK")
 
 
 @contextmanager
-def throwaway_account(directory: Directory, config: Config) -> Iterator[tuple[Address, str]]:
-    """An account in the first domain, with its password; it and its Maildir are gone afterwards.  Raises TrialError."""
-    domains = directory.domains()
-    if not domains:
-        raise TrialError("there is no domain yet: mailserver domain add example.org")
-    account = Address(f"try-{secrets.token_hex(4)}", domains[0].name)
-    password = secrets.token_urlsafe(16)
-    directory.add_account(account, hash_password(password))
+def throwaway_account(config: Config) -> Iterator[Trial]:
+    """An account in the first domain; it and its Maildir are gone afterwards.  Raises TrialError."""
+    with opened_directory(config) as directory:
+        domains = directory.domains()
+        if not domains:
+            raise TrialError("there is no domain yet; add one: mailserver domain add example.org")
+        account = Address(f"try-{secrets.token_hex(4)}", domains[0].name)
+        trial = Trial(account, secrets.token_urlsafe(16), f"This line comes back: {secrets.token_hex(8)}")
+        directory.add_account(account, hash_password(trial.password))
     try:
-        yield account, password
+        yield trial
     finally:
-        directory.remove_account(account)
-        with suppress(FileNotFoundError):
-            shutil.rmtree(os.path.join(config.data, account.domain, account.local_part))
+        with opened_directory(config) as directory:
+            directory.remove_account(account)
+            with suppress(FileNotFoundError):
+                shutil.rmtree(os.path.join(config.data, account.domain, account.local_part))
 
 
-def try_server(config: Config, directory: Directory) -> None:
-    """The whole round trip.  Raises TrialError."""
-    tls = _client_context(config)
-    submission = _first(config.listen.submission, "submission")
-    pop3 = _first(config.listen.pop3, "pop3")
-    with throwaway_account(directory, config) as (account, password):
-        token = secrets.token_hex(8)
-        message = (
-            f"From: {account}\r\nTo: {account}\r\nSubject: mailserver try\r\nDate: {formatdate(time.time())}\r\n"
-            f"\r\nThis line comes back: {token}"
-        )
-        started = time.monotonic()
-        dialogue = Dialogue("Submission", submission, tls, config.hostname)
-        try:
-            send_message(dialogue, account, password, message, tls is not None)
-        finally:
-            dialogue.close()
-        dialogue = Dialogue("POP3", pop3, tls, config.hostname)
-        try:
-            fetch_message(dialogue, account, password, f"This line comes back: {token}", tls is not None)
-        finally:
-            dialogue.close()
-    print(f"\nIt works: sent, stored and fetched in {time.monotonic() - started:.2f} seconds.")
-
-
-def _first(addresses: tuple[ListenAddress, ...], name: str) -> ListenAddress:
-    for address in addresses:
+def service_of(config: Config, name: str, plain: str, secured: str) -> Service:
+    """Where to try a service: *plain* and *secured* are its names in [listen].  Raises TrialError."""
+    has_certificate = config.tls.certificate is not None
+    if not has_certificate and not config.auth.allow_plaintext:
+        raise TrialError(f"{config.file}: nobody can log in without TLS; name a certificate and its key in [tls]")
+    choices = [(address, "STARTTLS" if has_certificate else "none") for address in getattr(config.listen, plain)]
+    if has_certificate:
+        choices += [(address, "SSL/TLS") for address in getattr(config.listen, secured)]
+    for address, security in choices:
         if address.port:
-            return address
-    raise TrialError(f"[listen] {name} is empty: there is nothing to try")
+            return Service(name, _host(address), address.port, security)
+    raise TrialError(f"{config.file}: [listen] has no TCP port for {plain}, so there is nothing to try; name one")
+
+
+def _host(address: ListenAddress) -> str:
+    """Where a client on this machine reaches *address*."""
+    if address.interface and not ipaddress.ip_address(address.interface).is_unspecified:
+        return address.interface
+    return _LOOPBACK[address.kind]
+
+
+def _dialogue(service: Service, tls: ssl.SSLContext | None, hostname: str) -> Dialogue:
+    print(f"\n{service} at {service.host}")
+    try:
+        return Dialogue(service.name, TCPWire(service.host, service.port, tls, hostname))
+    except OSError as error:
+        raise TrialError(
+            f"{service.name} does not answer on port {service.port} ({error.strerror or error}); start the server"
+        ) from error
 
 
 def _client_context(config: Config) -> ssl.SSLContext | None:
-    """TLS as a mail client does it: the system's authorities, and what the owner of this machine has configured."""
+    """TLS as a mail program does it: trusts the system's authorities, and a certificate that signs itself."""
     if config.tls.certificate is None:
         return None
     context = ssl.create_default_context()
-    trusted = DemoFiles(config.server_folder).ca if config.file is None else config.tls.certificate
+    if config.file is not None:
+        with suppress(OSError):  # only root may read it: good enough for one from a real authority
+            context.load_verify_locations(config.tls.certificate)
+        return context
+    ca = DemoFiles(config.server_folder).ca
     try:
-        context.load_verify_locations(trusted)
+        context.load_verify_locations(ca)
     except OSError as error:
-        raise TrialError(f"{trusted} cannot be read ({error.strerror}); is the server running?") from error
+        raise TrialError(f"{ca} cannot be read ({error.strerror}); start demo mode: twistd -n mailserver") from error
     return context
