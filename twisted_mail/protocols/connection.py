@@ -73,6 +73,7 @@ class Connection(ABC, TwistedProtocol):
         self._gone = gone
         self._admitted = False
         self._closing = False
+        self._over = False
         self._waiting: Deferred[None] | None = None
         self._clogged: Deferred[None] | None = None
         self._reading = True
@@ -192,7 +193,8 @@ class Connection(ABC, TwistedProtocol):
         self._session.tls_started()
 
     def lose(self) -> None:
-        """Close the connection once everything is sent."""
+        """Close the connection once everything is sent.  (Over TLS the client has its part in that: see `say_idle`.)"""
+        self._over = True
         if data := self._session.data_to_send():
             self._transport.write(data)
         self._transport.unregisterProducer()
@@ -230,8 +232,10 @@ class Connection(ABC, TwistedProtocol):
         self.lose()
 
     def say_idle(self) -> None:
-        """No octet for too long.  A client that does not even read what was sent is cut off."""
-        if self.is_waiting:
+        """No octet for too long.  A client that does not read what was sent, or does not end TLS, is cut off."""
+        if self._over:
+            self.abort()
+        elif self.is_waiting:
             self.say_goodbye(Farewell.IDLE, "Nothing heard from you for too long, closing the connection")
         elif self._clogged is not None:
             self.abort()
