@@ -1,4 +1,4 @@
-"""`mailserver try` against the real process: with a configuration, and as root for another owner (demo mode: test_demo.py)."""
+"""`mailserver try` against the real process, also as root for another owner (demo mode: test_demo.py)."""
 
 from __future__ import annotations
 

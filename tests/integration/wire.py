@@ -21,7 +21,7 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
-        self._received = b""
+        self._received = bytearray()
 
     def __enter__(self) -> Wire:
         return self
@@ -42,13 +42,7 @@ class Wire:
 
     def line(self) -> bytes:
         """The next line with its line end; empty at the end of the connection."""
-        while b"\r\n" not in self._received:
-            if not (octets := self._socket.recv(65_536)):
-                line, self._received = self._received, b""
-                return line
-            self._received += octets
-        line, _, self._received = self._received.partition(b"\r\n")
-        return line + b"\r\n"
+        return self._up_to(b"\r\n") or self._take(len(self._received))
 
     def reply(self) -> str:
         """The next reply, also of several lines (SMTP), without its last line end; empty at the end."""
@@ -64,24 +58,39 @@ class Wire:
 
     def multiline(self) -> bytes:
         """The rest of a POP3 multi-line response after its first line: up to the dot, un-stuffed (RFC 1939 §3)."""
-        while not (self._received.startswith(b".\r\n") or b"\r\n.\r\n" in self._received):
-            octets = self._socket.recv(1 << 20)
-            assert octets, f"the connection ended in a multi-line response: ...{self._received[-200:]!r}"
-            self._received += octets
-        if self._received.startswith(b".\r\n"):
-            text, self._received = b"", self._received[3:]
-        else:
-            text, _, self._received = self._received.partition(b"\r\n.\r\n")
-            text += b"\r\n"
-        return b"".join(line.removeprefix(b".") for line in text.splitlines(keepends=True)) if text else b""
+        first = self.line()
+        if first == b".\r\n":
+            return b""
+        self._received[:0] = first
+        text = self._up_to(b"\r\n.\r\n")
+        assert text, f"the connection ended in a multi-line response: ...{self._received[-200:]!r}"
+        lines = text.removesuffix(b".\r\n").split(b"\r\n")
+        return b"\r\n".join(line.removeprefix(b".") for line in lines)
 
     def rest(self) -> bytes:
         """All that still comes until the server closes the connection."""
-        text = self._received
-        while octets := self._socket.recv(65_536):
-            text += octets
-        self._received = b""
-        return text
+        while self._receive():
+            pass
+        return self._take(len(self._received))
+
+    def _up_to(self, end: bytes) -> bytes:
+        """Octets up to and with *end*; empty where the connection ends before it."""
+        searched = 0
+        while (found := self._received.find(end, searched)) < 0:
+            searched = max(0, len(self._received) - len(end) + 1)
+            if not self._receive():
+                return b""
+        return self._take(found + len(end))
+
+    def _receive(self) -> bool:
+        octets = self._socket.recv(1 << 18)
+        self._received += octets
+        return bool(octets)
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
 
 
 def send_exactly(server: ServerProcess, octets: bytes, *recipients: User, sender: str = "them@else.example") -> str:
