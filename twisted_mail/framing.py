@@ -7,6 +7,7 @@ the two meet (docs/decisions/0001).  Everything works on whole chunks with `byte
 from __future__ import annotations
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."
 
 
 class LineError(Exception):
@@ -101,35 +102,28 @@ class DotDecoder:
     def feed(self, chunk: bytes) -> tuple[bytes, bytes]:
         """Decode *chunk*: the text in it, and what follows the terminator (empty until `finished`)."""
         data = self._held + chunk
+        held = 0 if data.endswith(_END) else _held_back(data)
+        self._held = data[len(data) - held :]
+        lines = data[: len(data) - held].split(_DOT)  # split and join take a third of the time of replace
         rest = b""
-        dot = data.find(b"\r\n.")
-        end = data.find(_END, dot) if dot >= 0 else -1
-        if end >= 0:
-            self.finished = True
-            rest = data[end + 5 :]
-            data = data[: end + 2]
-            self._held = b""
-        else:
-            held = _held_back(data)
-            self._held = data[len(data) - held :]
-            data = data[: len(data) - held]
-        return self._unstuff(data, dot), rest
+        for index in range(1, len(lines)):
+            # a line of one dot: its CRLF follows, or was taken for that of the next dot
+            if lines[index].startswith(b"\r\n") or (not lines[index] and index + 1 < len(lines)):
+                self.finished = True
+                rest = _DOT.join(lines[index:])[2:] + self._held
+                lines[index:] = [b""]
+                break
+        return self._text(b"\r\n".join(lines)), rest
 
-    def _unstuff(self, data: bytes, dot: int) -> bytes:
-        if len(data) < self._virtual:  # nothing but the imagined line end, which is held again
+    def _text(self, unstuffed: bytes) -> bytes:
+        if len(unstuffed) < self._virtual:  # nothing but the imagined line end, which is held again
             return b""
-        text, bare = _from_crlf(data)
+        text, bare = _from_crlf(unstuffed)
         self.bare_line_end |= bare
-        wire_size = len(data)
-        if 0 <= dot < len(data):
-            stuffed = len(text)
-            text = text.replace(b"\n.", b"\n")
-            wire_size -= stuffed - len(text)
+        self.wire_size += len(unstuffed) - self._virtual
         if self._virtual:
             text = text[1:]
-            wire_size -= self._virtual
             self._virtual = 0
-        self.wire_size += wire_size
         return text
 
 
@@ -203,11 +197,11 @@ class DotEncoder:
             piece = self._without_cr_before_lf(piece)
             if not piece:
                 return b""
-        wire = b"." + piece if self._at_line_start and piece.startswith(b".") else piece
+        lines = piece.replace(b"\n", b"\r\n").split(_DOT)  # as in DotDecoder
+        if self._at_line_start and piece.startswith(b"."):
+            lines[0] = b"." + lines[0]
         self._at_line_start = piece.endswith(b"\n")
-        if b"\n." in wire:
-            wire = wire.replace(b"\n.", b"\n..")
-        return wire.replace(b"\n", b"\r\n")
+        return b"\r\n..".join(lines)
 
     def finish(self) -> bytes:
         """The terminator, after a line end where the text had none."""
