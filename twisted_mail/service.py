@@ -189,12 +189,16 @@ class MailServer(Service):
         return Deferred.fromCoroutine(self._close())
 
     async def _open(self) -> None:
-        is_demo = self._config.file is None
-        password = demo.make_account(self._house.directory) if is_demo else None
+        password = demo.make_account(self._house.directory) if self._config.file is None else None
         for name, addresses in self._bound.items():
             for address in addresses:
                 self._ports.append(await address.listen(self._reactor, self._house.factories[name]))
-        if is_demo:
+        # the reactor must run first: before, a Control-C would not be an orderly end
+        self._reactor.callWhenRunning(self._announce, password)
+
+    def _announce(self, password: str | None) -> None:
+        """*password*: that of demo mode's account, if it was made just now."""
+        if self._config.file is None:
             self.log.info("{text}", text=demo.welcome(self._config, password, sys.__stdout__))
         self.log.info("{hostname} is ready", hostname=self._config.hostname)
 
