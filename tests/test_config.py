@@ -43,6 +43,8 @@ WRONG = {
     '[tls]\ncertificate = "mailserver.toml"': (2, "tls.certificate", "write key ="),
     '[tls]\nkey = "mailserver.toml"': (2, "tls.key", "write certificate ="),
     '[tls]\ncertificate = "mailserver.toml"\nkey = "."': (3, "tls.key", "Is a directory"),
+    '[listen]\nsmtp = []\nsubmissions = ["tcp:465"]': (3, "listen.submissions", "write submissions = []"),
+    'listen = { pop3s = ["tcp:995"] }': (1, "listen.pop3s", "name it and its key in [tls]"),
 }
 NOT_TOML = {
     "hostname = mail.example.org": 1,
@@ -120,6 +122,10 @@ class ConfigTests(TestCase):
 
     def test_without_tls_files_at_the_default_paths_there_are_none(self) -> None:
         self.assertEqual(TLS(None, None), load(self.write("")).tls)
+
+    def test_without_a_certificate_tls_ports_may_be_left_unsaid_or_switched_off(self) -> None:
+        for text in ("", 'listen = { smtp = ["tcp:25"] }', "[listen]\nsubmissions = []\npop3s = []"):
+            self.assertIsNone(load(self.write(text)).tls.certificate, text)
 
     def test_administration_does_not_need_the_key(self) -> None:
         path = self.write('[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"')

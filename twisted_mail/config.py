@@ -226,6 +226,7 @@ def load(path: str, *, check_files: bool = True) -> Config:
     config = file.read(Config)
     if check_files:
         _check_tls_files(file, config.tls)
+        _check_tls_ports(file, config)
     return replace(config, file=path)
 
 
@@ -246,6 +247,14 @@ def _check_tls_files(file: SettingsFile, tls: TLS) -> None:
             raise place.error(
                 f"{path} cannot be read ({error.strerror}); give the path of a PEM file that this user may read"
             ) from error
+
+
+def _check_tls_ports(file: SettingsFile, config: Config) -> None:
+    """By default a server without certificate has no ports that are all TLS; who writes them down wants them."""
+    for name, addresses in (("submissions", config.listen.submissions), ("pop3s", config.listen.pop3s)):
+        place = file.place(f"listen.{name}")
+        if addresses and place.is_written and config.tls.certificate is None:
+            raise place.error(f"needs a certificate; name it and its key in [tls], or write {name} = []")
 
 
 def demo_config(folder: str = "maildirs") -> Config:

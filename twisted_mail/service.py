@@ -189,6 +189,8 @@ class MailServer(Service):
         return Deferred.fromCoroutine(self._close())
 
     async def _open(self) -> None:
+        if self._certificates is None:
+            self.log.warn("{text}", text=_without_tls(self._config))
         password = demo.make_account(self._house.directory) if self._config.file is None else None
         for name, addresses in self._bound.items():
             for address in addresses:
@@ -242,8 +244,14 @@ def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:
     """All ports that have a service, before any of them is open.  Raises ConfigError."""
     names = [name for name in SERVICES if config.tls.certificate is not None or name not in ("submissions", "pop3s")]
     addresses = {name: getattr(config.listen, name) for name in names}
-    bound = bind_all([address for several in addresses.values() for address in several])
-    return {name: [each for each in bound if each.address in several] for name, several in addresses.items()}
+    bound = iter(bind_all([address for several in addresses.values() for address in several]))
+    return {name: [next(bound) for _ in several] for name, several in addresses.items()}
+
+
+def _without_tls(config: Config) -> str:
+    """What a server without certificate lacks."""
+    login = "passwords go over the net in the clear" if config.auth.allow_plaintext else "nobody can log in"
+    return f"no certificate: no STARTTLS, submissions and pop3s are left out, and {login}; name one in [tls]"
 
 
 def _make_data_directory(config: Config, owner: tuple[int, int] | None) -> None:

@@ -90,8 +90,11 @@ class SettingsFile:
         return self._section(cls, "", self._table)
 
     def place(self, key: str) -> Place:
-        """Where `section.name` or a top-level name stands."""
-        return Place(self.path, self._line(key), key)
+        """Where `section.name` or a top-level name stands, or that it does not."""
+        section, _, name = key.rpartition(".")
+        table = self._table.get(section) if section else self._table
+        is_written = isinstance(table, dict) and name in table
+        return Place(self.path, self._line(key) if is_written else None, key)
 
     def _section(self, cls: type[T], name: str, table: Mapping[str, object]) -> T:
         known = {f.name: f for f in _fields(cls)}
@@ -107,7 +110,7 @@ class SettingsFile:
     def _value(self, setting_field: Field[Any], key: str, table: Mapping[str, object]) -> object:
         name, about = setting_field.name, setting_field.metadata
         inner_class = _section_class(setting_field)
-        place = self.place(key) if name in table else Place(self.path, None, key)
+        place = self.place(key)
         if inner_class is not None:
             inner = table.get(name, {})
             if not isinstance(inner, dict):
