@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
@@ -68,6 +68,9 @@ def test_any_text_in_any_pieces_comes_back_as_it_was(text: bytes, sent: list[int
 
 
 @given(wires, cuts)
+@example(b"a\r\n.\r\n.\r\n", [6])  # what follows the end begins as if it could be one
+@example(b"a\r\n.\r\n.\r\n", [7])
+@example(b"a\r\n.\r\n.\r\n", [8])
 def test_any_octets_end_where_a_line_by_line_reader_says(wire: bytes, places: list[int]) -> None:
     decoder, decoded, rest = decode(cut(wire, places))
     finished, expected, after = slowly_decode(wire)
