@@ -6,18 +6,9 @@ import os
 import time
 from unittest import mock
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.mailbox.disk import MaildirTestCase
-from twisted_mail.framing import wire_size
 from twisted_mail.mailbox import maildir
-from twisted_mail.mailbox.snapshot import Snapshot, Snapshots, count_wire_size
-
-
-@given(st.lists(st.sampled_from([b"\n", b"\r\n", b"\r", b"a", b"\0", b"ab\n"])).map(b"".join), st.integers(1, 5))
-def test_size_counted_in_pieces_is_that_of_the_whole(text: bytes, cut: int) -> None:
-    assert count_wire_size(text[i : i + cut] for i in range(0, len(text), cut)) == wire_size(text)
+from twisted_mail.mailbox.snapshot import Snapshot, Snapshots
 
 
 class SnapshotTests(MaildirTestCase):

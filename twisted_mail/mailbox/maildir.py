@@ -23,8 +23,8 @@ _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
 
 # unique-id = 1*70 of 0x21 to 0x7E (RFC 1939 §7), up to the first "," or ":"
 _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
-_WIRE_SIZE = re.compile(r"[^:]*?,W=([0-9]{1,15})(?=[,:]|\Z)")
-_DOWNGRADED_SIZE = re.compile(r"[^:]*?,D=([0-9]{1,15})(?=[,:]|\Z)")
+_WIRE_SIZE = re.compile(r",W=([0-9]{1,15})(?=[,:]|\Z)")
+_DOWNGRADED_SIZE = re.compile(r",D=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
 _ESCAPES = str.maketrans({"/": r"\057", ":": r"\072", ",": r"\054"})
 
@@ -78,14 +78,12 @@ def digest(text: str) -> str:
 
 def wire_size_of(name: str) -> int | None:
     """Octets on the wire as the name has them, or None: the file must be read once."""
-    match = _WIRE_SIZE.match(name)
-    return int(match.group(1)) if match else None
+    return _number(_WIRE_SIZE, name)
 
 
 def downgraded_size_of(name: str) -> int | None:
     """What `downgraded_size` said when the message came."""
-    match = _DOWNGRADED_SIZE.match(name)
-    return int(match.group(1)) if match else None
+    return _number(_DOWNGRADED_SIZE, name)
 
 
 def without_flags(name: str) -> str:
@@ -127,6 +125,12 @@ def unique_ids(paths: list[str]) -> list[str]:
                 uids[index] = uid = digest(name_of(paths[index]))
             seen.add(uid)
     return uids
+
+
+def _number(pattern: re.Pattern[str], name: str) -> int | None:
+    """What stands in *name* by *pattern*, if it stands before the flags."""
+    match = pattern.search(name)
+    return int(match.group(1)) if match and ":" not in name[: match.start()] else None
 
 
 def _files(folder: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 A second login on an unchanged Maildir reads nothing again.  A folder's time is trusted only once it is older than
 SETTLING: two changes within one tick of the file system's clock have the same time, and the second would go unseen.
-Sizes that had to be counted are remembered by the file's name without flags, because a message's octets never change.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from twisted_mail.content import MEMORY_BOUND, Blocking
+from twisted_mail.content import Blocking
 from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox.sizes import sizes_of
 from twisted_mail.pop3.listing import Listing
 
 SETTLING = 2_000_000_000
@@ -119,57 +118,19 @@ def stamp_of(path: str) -> Stamp:
 
 def make_snapshot(path: str, paths: list[str], stamp: Stamp | None, counted: Mapping[str, int]) -> Snapshot:
     """Blocks: reads each file whose size nobody knows.  One that has gone meanwhile is left out."""
-    sizes: list[int | None] = []
-    remembered: dict[str, int] = {}
-    for relative in paths:
-        name = maildir.name_of(relative)
-        size = maildir.wire_size_of(name)
-        if size is None:
-            key = maildir.without_flags(name)
-            size = counted[key] if key in counted else _count(f"{path}/{relative}", key, remembered)
-            if key in counted:
-                remembered[key] = counted[key]
-        sizes.append(size)
+    sizes = [maildir.wire_size_of(maildir.name_of(relative)) for relative in paths]
     if None in sizes:
+        foreign = [relative for relative, size in zip(paths, sizes, strict=True) if size is None]
+        found, counted = sizes_of(path, foreign, counted)
+        sizes = [found.get(relative) if size is None else size for relative, size in zip(paths, sizes, strict=True)]
         paths = [relative for relative, size in zip(paths, sizes, strict=True) if size is not None]
-    marked = [
-        (index, maildir.downgraded_size_of(relative)) for index, relative in enumerate(paths) if ",D=" in relative
-    ]
+    else:
+        counted = {}
+    marked = [(index, maildir.downgraded_size_of(p)) for index, p in enumerate(paths) if ",D=" in p]
     downgraded = {index: size for index, size in marked if size is not None}
     listing = Listing([size for size in sizes if size is not None], maildir.unique_ids(paths), downgraded)
-    return Snapshot(tuple(paths), listing, stamp, remembered)
-
-
-def count_wire_size(pieces: Iterable[bytes]) -> int:
-    """framing.wire_size of a text that comes in *pieces*."""
-    size, last = 0, b""
-    for piece in pieces:
-        # a line end is two octets on the wire, whether it is LF or CRLF on disk
-        size += len(piece) + piece.count(b"\n") - piece.count(b"\r\n") - (last == b"\r" and piece[:1] == b"\n")
-        last = piece[-1:]
-    return size if last in (b"", b"\n") else size + 2
+    return Snapshot(tuple(paths), listing, stamp, counted)
 
 
 def _is_known(name: str, counted: Mapping[str, int]) -> bool:
     return maildir.wire_size_of(name) is not None or maildir.without_flags(name) in counted
-
-
-def _count(path: str, key: str, remembered: dict[str, int]) -> int | None:
-    """Octets on the wire, kept in *remembered*; None: the file has gone.
-
-    Of a file that cannot be read only the octets on disk are known: close enough for a message that cannot be sent.
-    """
-    try:
-        with open(path, "rb", buffering=0, opener=_open_regular) as file:
-            remembered[key] = size = count_wire_size(iter(lambda: file.read(MEMORY_BOUND), b""))
-            return size
-    except FileNotFoundError:
-        return None
-    except OSError:
-        with suppress(FileNotFoundError):
-            return os.stat(path).st_size
-        return None
-
-
-def _open_regular(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
