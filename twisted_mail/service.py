@@ -38,6 +38,7 @@ from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.listeners import BoundAddress, bind_all
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
+from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.message.identifier import message_id
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
@@ -87,6 +88,7 @@ class House:
         # who exists, and where their mail lies
         self.directory = Directory(config.directory_file)
         store = MailboxStore(config.data, config.hostname, self.committer, MaildirReader(self.committer, disk))
+        self._sweeper = Sweeper(config.data, self._incoming, disk, reactor)
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -149,9 +151,11 @@ class House:
         self.committer.start()
         for pool in self.threads:
             pool.start()
+        self._sweeper.start()
 
     def stop(self) -> None:
         """Blocks until what was begun is on disk."""
+        self._sweeper.stop()
         self.committer.stop()
         for pool in self.threads:
             pool.stop()
