@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail import durable, syncing
-from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal
+from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal, Replacement
 
 
 class InlineThreads:
@@ -208,6 +208,36 @@ class CommitterTests(SynchronousTestCase):
         self.successResultOf(self.run_jobs((job, Phase.PUBLISH))[0])
         self.assertEqual(set(), self.names())
         self.assertEqual([f"{self.folder}/new/c"], [path for path, _ in job.failed])
+
+    def replacement(self) -> Replacement:
+        with open(f"{self.folder}/new/m", "wb") as file:
+            file.write(b"old")
+        return Replacement(
+            lambda descriptor: os.write(descriptor, b"new text") and None,
+            f"{self.folder}/tmp/m",
+            f"{self.folder}/new/m",
+        )
+
+    def text(self) -> bytes:
+        with open(f"{self.folder}/new/m", "rb") as file:
+            return file.read()
+
+    def test_replacement_is_at_the_old_name(self) -> None:
+        self.successResultOf(self.run_jobs((self.replacement(), Phase.BOTH))[0])
+        self.assertEqual(b"new text", self.text())
+        self.assertEqual({"new/m"}, self.names())
+
+    def test_replacement_that_fails_at_any_step_leaves_the_file_there(self) -> None:
+        for module, call, left in (
+            (os, "write", b"old"),
+            (os, "fsync", b"old"),
+            (os, "rename", b"old"),
+            (syncing, "sync_directory", b"new text"),
+        ):
+            job = self.replacement()
+            with mock.patch.object(module, call, side_effect=OSError(errno.EIO, "broken disk")):
+                self.failureResultOf(self.run_jobs((job, Phase.BOTH))[0], OSError)
+            self.assertEqual((left, {"new/m"}), (self.text(), self.names()), call)
 
     def test_more_jobs_than_a_batch_are_all_done(self) -> None:
         count = durable.MAX_BATCH + 5

@@ -98,6 +98,34 @@ class NewFile:
         self._made = []
 
 
+class Replacement:
+    """A file under another's name, in one step: whatever happens, the old text or the new one is at *name*."""
+
+    def __init__(self, write: Callable[[int], None], temporary: str, name: str) -> None:
+        """*write* puts the octets into a descriptor; *temporary* and *name* are on one file system."""
+        self._write = write
+        self._temporary = temporary
+        self._name = name
+
+    def write(self) -> Sequence[int]:
+        descriptor = _create(self._temporary)
+        try:
+            self._write(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return [descriptor]
+
+    def publish(self) -> Iterable[str]:
+        os.rename(self._temporary, self._name)
+        return [os.path.dirname(self._name)]
+
+    def undo(self) -> None:
+        # never at *name*: there the new text is as good as the old one, and better than none
+        with suppress(OSError):
+            os.unlink(self._temporary)
+
+
 class Removal:
     """Files to be unlinked.  `failed` holds those that are still there, `gone` those that were not there before."""
 
