@@ -2,21 +2,24 @@
 
 Other programs may work on the same Maildir at the same time: a message that they moved to `cur/` or whose flags they
 changed is found again by the rest of its name, one that they removed is MessageGone.  Promise: when `update` returns,
-each file is unlinked and its folder synced; when it raises, some may be.
+each file is unlinked, or in the journal, and its folder synced; when it raises, some may be.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking
 from twisted_mail.durable import Committer, Phase, Removal
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, MessageGone
 from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession, purge
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.messagefile import open_message
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
@@ -31,9 +34,16 @@ REMOVALS = 1000
 class MaildirReader:
     """Opens maildrops.  One object a process: it remembers what was listed before."""
 
-    def __init__(self, committer: Committer, blocking: Blocking, remembered: int = MAX_REMEMBERED) -> None:
-        """*remembered*: how many messages' listings are kept for the next login."""
-        self._committer = committer
+    def __init__(
+        self,
+        committer: Committer,
+        blocking: Blocking,
+        remembered: int = MAX_REMEMBERED,
+        journal: Bounds | None = None,
+    ) -> None:
+        """*remembered*: how many messages' listings are kept for the next login; *journal*: what of the deleted is
+        kept, or None: it is unlinked at once."""
+        self._removing = Removing(committer, blocking, journal)
         self._blocking = blocking
         self._snapshots = Snapshots(blocking, remembered)
 
@@ -45,7 +55,7 @@ class MaildirReader:
         except BaseException:  # also when the client has gone and the login is cancelled
             lock.release()
             raise
-        return MaildirMaildrop(path, snapshot, lock, self._committer, self._blocking)
+        return MaildirMaildrop(path, snapshot, lock, origin.session, self._removing)
 
 
 def _holder(account: Address, origin: Origin) -> str:
@@ -54,20 +64,34 @@ def _holder(account: Address, origin: Origin) -> str:
     return f"{account} from {peer} since {since}, session {origin.session}, process {os.getpid()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Removing:
+    """How messages are deleted."""
+
+    committer: Committer
+    blocking: Blocking
+    journal: Bounds | None
+
+    def job(self, path: str, folder: str, paths: Sequence[str]) -> Removal | Burial:
+        """The job that deletes *paths*; *folder* is the session's in the journal."""
+        return Removal(paths) if self.journal is None else Burial(path, folder, paths)
+
+
 @implementer(IMaildrop)
 class MaildirMaildrop:
     """One session's maildrop."""
 
-    def __init__(
-        self, path: str, snapshot: Snapshot, lock: MaildropLock, committer: Committer, blocking: Blocking
-    ) -> None:
-        """Owns *lock*."""
+    _log = Logger()
+
+    def __init__(self, path: str, snapshot: Snapshot, lock: MaildropLock, session: str, removing: Removing) -> None:
+        """Owns *lock*; *session* names what it deletes."""
         self.listing: Listing = snapshot.listing
         self._path = path
         self._snapshot = snapshot
         self._lock = lock
-        self._committer = committer
-        self._blocking = blocking
+        self._session = session
+        self._removing = removing
+        self._blocking = removing.blocking
         self._moved: dict[str, str] = {}
 
     async def open(self, index: int) -> IMessageReader:
@@ -83,10 +107,15 @@ class MaildirMaildrop:
             raise MessageGone(f"{self._path}/{self._snapshot.paths[index]}") from error
 
     async def update(self, deleted: Set[int]) -> None:
+        if not deleted:
+            return
+        octets = sum(self.listing.sizes[index] for index in deleted)
+        batch = DeletedSession(self._session, int(time.time()), len(deleted), octets)
         indexes = sorted(deleted)
         failed: list[tuple[str, OSError]] = []
         for start in range(0, len(indexes), REMOVALS):
-            failed += await self._remove(indexes[start : start + REMOVALS])
+            failed += await self._remove(indexes[start : start + REMOVALS], batch.folder)
+        await self._purge()
         if failed:
             path, error = failed[0]
             raise DeletionFailed(f"{len(failed)} of {len(deleted)}, the first {path}: {error}")
@@ -94,23 +123,34 @@ class MaildirMaildrop:
     def release(self) -> None:
         self._lock.release()
 
-    async def _remove(self, indexes: list[int]) -> list[tuple[str, OSError]]:
+    async def _remove(self, indexes: list[int], folder: str) -> list[tuple[str, OSError]]:
         """Returns what is still there."""
         where = {self._where(index): index for index in indexes}
-        removal = await self._unlink(where)
-        if not removal.gone:
-            return removal.failed
+        job = await self._run(self._removing.job(self._path, folder, list(where)))
+        if not job.gone:
+            return job.failed
         await self._look_again()
-        found = [path for path in (self._where(where[path]) for path in removal.gone) if path not in where]
-        return removal.failed + ((await self._unlink(found)).failed if found else [])
+        found = [path for path in (self._where(where[path]) for path in job.gone) if path not in where]
+        if found:
+            job.failed += (await self._run(self._removing.job(self._path, folder, found))).failed
+        return job.failed
 
-    async def _unlink(self, paths: Iterable[str]) -> Removal:
-        removal = Removal(list(paths))
+    async def _run(self, job: Removal | Burial) -> Removal | Burial:
         try:
-            await self._committer.run(removal, Phase.PUBLISH)
+            await self._removing.committer.run(job, Phase.PUBLISH)
         except OSError as error:
             raise DeletionFailed(f"the folder could not be synced: {error}") from error
-        return removal
+        return job
+
+    async def _purge(self) -> None:
+        """Keep the journal within its bounds.  Trouble with it is not the client's."""
+        bounds = self._removing.journal
+        if bounds is None:
+            return
+        try:
+            await self._blocking(lambda: purge(self._path, bounds, time.time()))
+        except OSError:
+            self._log.failure("the journal of {path} could not be purged", path=self._path)
 
     def _where(self, index: int) -> str:
         """The present path of a message, as far as known."""

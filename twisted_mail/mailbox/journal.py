@@ -1,0 +1,143 @@
+"""What sessions deleted, kept for a while so that it can be brought back.
+
+QUIT moves files from `new/` and `cur/` to a folder of the session, MAILDIR/twisted-mail.deleted/SECONDS.SESSION,M=,S=/,
+under the same names, so that `restore` gives each its place and its unique-id back.  How many messages and octets there
+are stands in the folder's name: nobody has to look into it.  The journal grows to a bound, and what is too old goes.
+All functions block.  Promise: a crash leaves each file in one of the two places, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from twisted_mail.durable import make_directory
+from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox.lock import MaildropLock
+from twisted_mail.syncing import sync_directory
+
+FOLDER = "twisted-mail.deleted"
+
+_SESSION_FOLDER = re.compile(r"([0-9]{1,12})\.([^,.]+),M=([0-9]{1,9}),S=([0-9]{1,15})")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is kept, for one account.  What is beyond goes, the oldest session first."""
+
+    seconds: float = 7 * 86_400.0
+    messages: int = 100_000
+    octets: int = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedSession:
+    """What one session deleted."""
+
+    session: str
+    """The id that stands on its log lines."""
+    seconds: int
+    """When, since 1970."""
+    messages: int
+    octets: int
+    """On the wire."""
+
+    @property
+    def folder(self) -> str:
+        """Where its messages are, relative to the Maildir."""
+        return f"{FOLDER}/{self.seconds}.{self.session},M={self.messages},S={self.octets}"
+
+
+class Burial:
+    """A durable.Job like durable.Removal: the files go into the journal.
+
+    `failed` holds those that are still there, `gone` those that were not there before.
+    """
+
+    def __init__(self, path: str, folder: str, paths: Sequence[str]) -> None:
+        """*path*: the Maildir; *folder*: of the session; *paths*: of the files, in the Maildir."""
+        self._target = f"{path}/{folder}"
+        self._skip = len(path) + 1
+        self._paths = paths
+        self.failed: list[tuple[str, OSError]] = []
+        self.gone: list[str] = []
+
+    def write(self) -> Sequence[int]:
+        return []
+
+    def publish(self) -> Iterable[str]:
+        touched = set()
+        for folder in maildir.FOLDERS:
+            make_directory(f"{self._target}/{folder}")
+        for path in self._paths:
+            target = f"{self._target}/{path[self._skip :]}"
+            try:
+                os.rename(path, target)
+            except FileNotFoundError:
+                self.gone.append(path)
+            except OSError as error:
+                self.failed.append((path, error))
+            touched |= {os.path.dirname(path), os.path.dirname(target)}
+        return touched
+
+    def undo(self) -> None:
+        """Nothing: a file that was moved is in the journal, and what it was moved by is answered with an error."""
+
+
+def sessions(path: str) -> list[DeletedSession]:
+    """What can be brought back to the Maildir at *path*, the newest last."""
+    matches = (_SESSION_FOLDER.fullmatch(name) for name in _names(f"{path}/{FOLDER}"))
+    found = [DeletedSession(m[2], int(m[1]), int(m[3]), int(m[4])) for m in matches if m]
+    return sorted(found, key=lambda item: (item.seconds, item.session))
+
+
+def restore(path: str, session: str) -> int:
+    """Bring back what *session* deleted, for good; says how many messages that were.
+
+    Raises LookupError: nothing is kept of it; MaildropLocked; OSError.
+    """
+    kept = [item for item in sessions(path) if item.session == session]
+    if not kept:
+        raise LookupError(f"nothing is kept of session {session}")
+    lock = MaildropLock(path, f"restore of session {session}, process {os.getpid()}")
+    try:
+        count = sum(_put_back(path, item) for item in kept)
+        for folder in maildir.FOLDERS:
+            sync_directory(f"{path}/{folder}")
+        for item in kept:
+            shutil.rmtree(f"{path}/{item.folder}")
+        return count
+    finally:
+        lock.release()
+
+
+def purge(path: str, bounds: Bounds, now: float) -> int:
+    """Remove what is too old or too much; says how many messages that were."""
+    messages = octets = removed = 0
+    for item in reversed(sessions(path)):
+        messages += item.messages
+        octets += item.octets
+        if item.seconds < now - bounds.seconds or messages > bounds.messages or octets > bounds.octets:
+            shutil.rmtree(f"{path}/{item.folder}", ignore_errors=True)
+            removed += item.messages
+    return removed
+
+
+def _put_back(path: str, item: DeletedSession) -> int:
+    count = 0
+    for folder in maildir.FOLDERS:
+        source = f"{path}/{item.folder}/{folder}"
+        for name in _names(source):
+            os.rename(f"{source}/{name}", f"{path}/{folder}/{name}")
+            count += 1
+    return count
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
