@@ -30,7 +30,7 @@ PIECES = (
     *(b"\r\n", b"\n", b"\r", b".", b"..", b"\r\n.", b"\r\n.\r\n", b"\n.\n", b"\r\n.\r", b"\r.\r", b"\0", b"text"),
     *(b"Subject: x", b"MAIL FROM:<evil@b.example>\r\n", b"RCPT TO:<a@b.example>\r\n", b"DATA\r\n", b"x" * 60, b"\xff"),
 )
-ENDS = (b"\r\n",) * 30 + (b"\n", b"\r", b"\r\r\n", b"", b" \r\n")
+ENDS = (b"\r\n",) * 300 + (b"\n", b"\r", b"\r\r\n", b"", b" \r\n")
 
 
 def options(random: Random) -> SessionOptions:
@@ -40,19 +40,18 @@ def options(random: Random) -> SessionOptions:
         submission=random.random() < 0.2,
         mechanisms=("PLAIN", "LOGIN") if random.random() < 0.5 else (),
         plaintext_auth=random.random() < 0.8,
-        chunking=random.random() < 0.7,
+        chunking=random.random() < 0.9,
         extensions=("DSN", "DELIVERBY") if random.random() < 0.3 else (),
         max_size=random.choice((20, 100, 10_000)),
         max_recipients=random.choice((1, 3, 100)),
-        max_errors=random.choice((3, 20, 1000)),
-        max_idle=random.choice((2, 100)),
+        max_errors=random.choice((3, 20, 1000, 1000)),
+        max_idle=random.choice((2, 100, 100, 100)),
     )
 
 
 def stream(random: Random, options: SessionOptions) -> bytes:
-    lines = [
-        (b"LHLO " if options.lmtp else b"EHLO ") + random.choice((b"x", b"[192.0.2.1]", b"a b", b"client.example"))
-    ]
+    name = random.choice((b"x",) * 20 + (b"[192.0.2.1]", b"a b"))
+    lines = [(b"LHLO " if options.lmtp else b"EHLO ") + name]
     for _ in range(random.randint(1, 4)):
         lines += random.choice(CONVERSATIONS)(random)
     whole = b"".join(line + (b"" if line.endswith(RAW) else random.choice(ENDS)) for line in lines).replace(RAW, b"")
@@ -73,13 +72,12 @@ def clean(octets: bytes) -> bytes:
 
 
 def envelope(random: Random) -> list[bytes]:
-    mail = b"MAIL FROM:" + random.choice(PATHS[:3] if random.random() < 0.7 else PATHS)
-    mail += random.choice(PARAMETERS) if random.random() < 0.3 else b""
-    recipients = [
-        b"RCPT TO:" + random.choice(PATHS[:1] if random.random() < 0.7 else PATHS) for _ in range(random.randint(0, 3))
-    ]
-    recipients = [line + (random.choice(PARAMETERS) if random.random() < 0.1 else b"") for line in recipients]
-    return [mail, *recipients]
+    mail = b"MAIL FROM:" + random.choice(PATHS[:2] if random.random() < 0.9 else PATHS)
+    lines = [mail + (random.choice(PARAMETERS) if random.random() < 0.15 else b"")]
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        rcpt = b"RCPT TO:" + random.choice(PATHS[:1] if random.random() < 0.8 else PATHS)
+        lines.append(rcpt + (random.choice(PARAMETERS) if random.random() < 0.1 else b""))
+    return lines
 
 
 def by_data(random: Random) -> list[bytes]:
