@@ -33,7 +33,11 @@ def wait_for_room(server: ServerProcess, count: int) -> None:
         with ExitStack() as stack:
             wires = [stack.enter_context(Wire(server.ports.smtp)) for _ in range(count)]
             if all(wire.reply().startswith("220 ") for wire in wires):
+                for wire in wires:
+                    assert wire.say("QUIT").startswith("221 ")
+                    wire.rest()  # the server has forgotten it once it closes
                 return
+    raise AssertionError(f"{count} connections are never admitted")
 
 
 def connect(stack: ExitStack, port: int, source: str = "127.0.0.1") -> str:
