@@ -227,3 +227,6 @@ class OptionTests(SessionTestCase):
         session.answer(OK)
         rcpt = b"RCPT TO:" + path + b" NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + b"o" * 493 + b"\r\n"
         self.assertIsInstance(self.next(session, rcpt), RcptTo)
+
+    def test_only_a_submission_may_be_normalised(self) -> None:
+        self.assertRaises(ValueError, self.make, normalise=True)

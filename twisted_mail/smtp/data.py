@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from twisted_mail.framing import DotDecoder, LineEndDecoder
 from twisted_mail.smtp.command import ChunkSize, State
+from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply
 
 NEEDS_BDAT = Reply(503, "5.1", "A BINARYMIME message comes with BDAT")
@@ -39,21 +40,28 @@ class Untouched:
         return b""
 
 
-def _verdict(decoder: DotDecoder | LineEndDecoder | Untouched, max_size: int) -> Reply | None:
+def _verdict(decoder: DotDecoder | LineEndDecoder | Untouched, options: SessionOptions) -> Reply | None:
     """Why the message cannot be taken, as far as is known by now."""
-    if decoder.bare_line_end:
+    if decoder.bare_line_end and not options.normalise:
         return BARE_LINE_END
-    return too_large(max_size) if decoder.wire_size > max_size else None
+    return too_large(options.max_size) if decoder.wire_size > options.max_size else None
+
+
+def _passed_on(text: bytes, decoder: DotDecoder | LineEndDecoder | Untouched, options: SessionOptions) -> bytes:
+    """What of *text* goes on to the server: nothing that is refused, and no CR."""
+    if _verdict(decoder, options) is not None:
+        return b""
+    return text.replace(b"\r", b"\n") if decoder.bare_line_end else text
 
 
 class IncomingText:
     """One message that comes with DATA."""
 
-    __slots__ = ("_decoder", "_max_size")
+    __slots__ = ("_decoder", "_options")
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, options: SessionOptions) -> None:
         self._decoder = DotDecoder()
-        self._max_size = max_size
+        self._options = options
 
     @property
     def finished(self) -> bool:
@@ -62,36 +70,34 @@ class IncomingText:
 
     @property
     def refusal(self) -> Reply | None:
-        return _verdict(self._decoder, self._max_size)
+        return _verdict(self._decoder, self._options)
 
     def feed(self, octets: bytes) -> tuple[bytes, bytes]:
         """The text in *octets* (empty once it is refused), and what follows its end."""
         text, rest = self._decoder.feed(octets)
-        return b"" if self.refusal else text, rest
+        return _passed_on(text, self._decoder, self._options), rest
 
 
 class IncomingChunks:
     """One message that comes with BDAT; *binary*: its octets are passed on as they are, CRLF and all."""
 
-    __slots__ = ("_decoder", "_max_size")
+    __slots__ = ("_decoder", "_options")
 
-    def __init__(self, max_size: int, *, binary: bool = False) -> None:
+    def __init__(self, options: SessionOptions, *, binary: bool = False) -> None:
         self._decoder = Untouched() if binary else LineEndDecoder()
-        self._max_size = max_size
+        self._options = options
 
     @property
     def refusal(self) -> Reply | None:
-        return _verdict(self._decoder, self._max_size)
+        return _verdict(self._decoder, self._options)
 
     def feed(self, octets: bytes) -> bytes:
         """The text in *octets*; empty once it is refused."""
-        text = self._decoder.feed(octets)
-        return b"" if self.refusal else text
+        return _passed_on(self._decoder.feed(octets), self._decoder, self._options)
 
     def finish(self) -> bytes:
         """What the text lacks at its end; `refusal` is final afterwards."""
-        text = self._decoder.finish()
-        return b"" if self.refusal else text
+        return _passed_on(self._decoder.finish(), self._decoder, self._options)
 
 
 @dataclass(slots=True)

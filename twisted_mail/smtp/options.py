@@ -32,7 +32,14 @@ class SessionOptions:
     """Accepted recipients a message; at least 100 (RFC 5321 §4.5.3.1.8)."""
     max_errors: int = 20
     """Refused commands and failed logins after which the session ends."""
+    normalise: bool = False
+    """A bare CR or LF in a message becomes a line end instead of a reason to refuse it.  For submission only: a user's
+    program may not know better, another server must."""
     max_transactions: int = 0
     """Accepted MAIL commands a session; 0: any number."""
     max_idle: int = 100
     """Commands since the last message that bring none nearer (NOOP, RSET, ...); each further one counts as an error."""
+
+    def __post_init__(self) -> None:
+        if self.normalise and not self.submission:
+            raise ValueError("normalise is for submission only")

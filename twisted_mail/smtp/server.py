@@ -346,7 +346,7 @@ class ServerSession:
     def _data(self, argument: None) -> None:
         if self._is_binary:
             raise SMTPError(data.NEEDS_BDAT)
-        self._text = IncomingText(self._options.max_size)
+        self._text = IncomingText(self._options)
         self._state = State.TEXT
         self._say(data.GO_AHEAD)
 
@@ -357,7 +357,7 @@ class ServerSession:
         elif self._state not in (State.RCPT, State.CHUNKS):
             refusal = self._out_of_order("BDAT")
         elif self._chunks is None:
-            self._chunks = IncomingChunks(self._options.max_size, binary=self._is_binary)
+            self._chunks = IncomingChunks(self._options, binary=self._is_binary)
         self._chunk = Chunk(size, size.octets, refusal, self._state)
         self._state = State.CHUNK
 
