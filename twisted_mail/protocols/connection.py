@@ -160,6 +160,7 @@ class Connection(ABC, TwistedProtocol):
         if not self._reading:
             self._reading = True
             self._transport.resumeProducing()
+            return  # octets came while something else was awaited; the session may not have seen them yet
         self._waiting = Deferred()
         await self._waiting
 

@@ -1,0 +1,201 @@
+"""The connection that both servers share: flow control both ways, idle limits, and the end of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_mail.protocols.connection import SWEEP_INTERVAL, Connection, ConnectionFactory, Farewell, Listener
+from twisted_mail.protocols.limits import ConnectionLimits
+
+
+class LineSession:
+    """Answers each line with itself; `=` is a question that the test answers, `q` ends."""
+
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.output = b""
+
+    def greet(self) -> None:
+        self.output += b"hello\n"
+
+    def receive_data(self, data: bytes) -> None:
+        self.buffer += data
+
+    def data_to_send(self) -> bytes:
+        output, self.output = self.output, b""
+        return output
+
+    def tls_started(self) -> None:
+        self.buffer = b""
+
+    def next_line(self) -> bytes | None:
+        line, end, rest = self.buffer.partition(b"\n")
+        if not end:
+            return None
+        self.buffer = rest
+        return line
+
+
+class LineServer(Connection):
+    def __init__(self, listener: Listener, gone: Callable[[Connection], None]) -> None:
+        super().__init__(listener, gone, "SMTP")
+        self._session: LineSession = LineSession()
+        self.question: Deferred[None] | None = None
+        self.cleaned_up = 0
+        self.receiving = False
+
+    async def converse(self) -> None:
+        while True:
+            match self._session.next_line():
+                case None:
+                    await self.more_data()
+                case b"=":
+                    self.question = Deferred()
+                    await self.question
+                    self._session.output += b"answer\n"
+                case b"bug":
+                    raise RuntimeError("a bug of ours")
+                case b"q":
+                    return
+                case line:
+                    self._session.output += line + b"\n"
+
+    def farewell(self, why: Farewell, text: str) -> None:
+        self._session.output += b"bye " + why.name.encode() + b"\n"
+
+    def cleanup(self) -> None:
+        self.cleaned_up += 1
+
+    @property
+    def in_message(self) -> bool:
+        return self.receiving
+
+
+class ConnectionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.limits = ConnectionLimits(connections=3, connections_per_host=2)
+        self.factory = ConnectionFactory(Listener(self.limits, self.clock, idle_limit=100), LineServer)
+        self.factory.doStart()
+        self.addCleanup(self.factory.doStop)
+        self.factory._sweeping.clock = self.clock
+
+    def connect(self) -> tuple[LineServer, StringTransport]:
+        server = self.factory.buildProtocol(None)
+        transport = StringTransport()
+        server.makeConnection(transport)
+        assert isinstance(server, LineServer)
+        return server, transport
+
+    def lose(self, server: Connection) -> None:
+        server.connectionLost(Failure(ConnectionDone()))
+
+    def test_replies_to_a_batch_are_one_write(self) -> None:
+        server, transport = self.connect()
+        transport.clear()
+        writes: list[bytes] = []
+        transport.write = writes.append  # type: ignore[method-assign]
+        server.dataReceived(b"a\nb\nc\n")
+        self.assertEqual([b"a\nb\nc\n"], writes)
+
+    def test_octets_during_a_question_wait_and_reading_is_paused(self) -> None:
+        server, transport = self.connect()
+        server.dataReceived(b"=\n")
+        self.assertEqual("producing", transport.producerState)
+        server.dataReceived(b"a\n")
+        self.assertEqual("paused", transport.producerState)
+        assert server.question is not None
+        server.question.callback(None)
+        self.assertEqual(b"hello\nanswer\na\n", transport.value())
+        self.assertEqual("producing", transport.producerState)
+
+    def test_octets_while_the_client_does_not_read_are_answered_once_it_does(self) -> None:
+        """They were forgotten once: the session had them, and nobody asked it."""
+        server, transport = self.connect()
+        server.pauseProducing()
+        server.dataReceived(b"a\n")
+        server.dataReceived(b"b\n")
+        server.resumeProducing()
+        self.assertEqual(b"hello\na\nb\n", transport.value())
+        server.dataReceived(b"c\n")
+        self.assertEqual(b"hello\na\nb\nc\n", transport.value())
+
+    def test_end_of_the_conversation_closes_the_connection_and_cleans_up_once(self) -> None:
+        server, transport = self.connect()
+        server.dataReceived(b"q\n")
+        self.assertTrue(transport.disconnecting)
+        self.lose(server)
+        self.assertEqual(1, server.cleaned_up)
+        self.assertEqual(0, self.limits.open)
+
+    def test_lost_connection_cancels_what_is_awaited(self) -> None:
+        server, _ = self.connect()
+        server.dataReceived(b"=\n")
+        self.lose(server)
+        self.assertEqual(1, server.cleaned_up)
+
+    def test_bug_of_ours_is_logged_and_cuts_the_connection(self) -> None:
+        server, transport = self.connect()
+        server.dataReceived(b"bug\n")
+        self.assertTrue(transport.disconnected)
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_too_many_connections_are_told_so(self) -> None:
+        first, _ = self.connect()
+        self.connect()
+        _, refused = self.connect()
+        self.assertEqual(b"bye OVERLOAD\n", refused.value())
+        self.assertTrue(refused.disconnecting)
+        self.lose(first)
+        _, welcome = self.connect()
+        self.assertEqual(b"hello\n", welcome.value())
+
+    def test_idle_client_is_told_so_and_a_busy_one_is_not(self) -> None:
+        _, idle = self.connect()
+        busy, active = self.connect()
+        for _ in range(int(100 / SWEEP_INTERVAL) + 1):
+            self.clock.advance(SWEEP_INTERVAL)
+            busy.dataReceived(b".\n")
+        self.assertIn(b"bye IDLE\n", idle.value())
+        self.assertNotIn(b"bye", active.value())
+
+    def test_client_that_does_not_read_is_cut_off_in_the_end(self) -> None:
+        server, transport = self.connect()
+        server.pauseProducing()
+        server.dataReceived(b"a\n")
+        for _ in range(int(100 / SWEEP_INTERVAL) + 1):
+            self.clock.advance(SWEEP_INTERVAL)
+        self.assertTrue(transport.disconnected)
+
+    def test_end_of_service_says_goodbye_to_the_idle_and_waits_for_the_busy(self) -> None:
+        idle, idle_transport = self.connect()
+        busy, busy_transport = self.connect()
+        busy.dataReceived(b"=\n")
+        finished = Deferred.fromCoroutine(self.factory.finish(10))
+        self.assertIn(b"bye SHUTDOWN\n", idle_transport.value())
+        self.lose(idle)
+        self.assertNoResult(finished)
+        assert busy.question is not None
+        busy.question.callback(None)
+        self.assertIn(b"answer\nbye SHUTDOWN\n", busy_transport.value())
+        self.lose(busy)
+        self.successResultOf(finished)
+
+    def test_end_of_service_lets_a_message_come_in_and_cuts_it_off_at_last(self) -> None:
+        server, transport = self.connect()
+        server.receiving = True
+        finished = Deferred.fromCoroutine(self.factory.finish(10))
+        server.dataReceived(b"more\n")
+        self.assertIn(b"more\n", transport.value())
+        self.assertNotIn(b"bye", transport.value())
+        self.clock.advance(11)
+        self.assertTrue(transport.disconnected)
+        self.lose(server)
+        self.successResultOf(finished)
