@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.process import STARTS_WITHIN, ServerProcess, answers, program
-from tests.integration.requirements import require_restricted_ports, without_rights
+from tests.integration.requirements import require_restricted_ports, require_strace, without_rights
 
 COMMANDS = {"twistd": ["twistd", "-n", "mailserver"], "twist": ["twist", "mailserver"]}
 
@@ -116,6 +116,15 @@ def test_a_port_in_use(server: ServerProcess, command: Sequence[str]) -> None:
     )
     assert said.startswith(f"mailserver: {server.config}, line {number}: listen.submissions")
     assert f"port {server.ports.submissions} on 127.0.0.1 is in use" in said
+
+
+def test_no_port_is_open_when_the_start_fails(server: ServerProcess) -> None:
+    strace = require_strace()
+    trace = server.folder / "trace"
+    tracing = [strace, "-f", "-o", str(trace), "-e", "trace=listen"]
+    with socket.create_server(("127.0.0.1", server.ports.pop3)):
+        refused(server, wrapper=tracing)
+    assert "listen(" not in trace.read_text()
 
 
 def test_no_right_for_port_25(server: ServerProcess) -> None:

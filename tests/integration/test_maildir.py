@@ -157,10 +157,7 @@ class Dovecot:
     """Its POP3 server and its delivery agent on one Maildir, without daemon and login."""
 
     def __init__(self, folder: Path, maildir: Path) -> None:
-        require_program("dovecot", "dovecot-core")
-        self._libexec = Path("/usr/lib/dovecot")
-        if not (self._libexec / "pop3").exists():
-            require_program("dovecot-pop3", "dovecot-pop3d")
+        self._libexec = Path(require_program("/usr/lib/dovecot/pop3", "dovecot-pop3d")).parent
         self._maildir = maildir
         self._home = folder / "dovecot"
         self._home.mkdir()

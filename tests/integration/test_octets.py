@@ -33,6 +33,7 @@ MESSAGES = {
     "a line of 70,000 octets": HEADER + b"y" * 70_000 + b"\r\n",
     "8-bit text": HEADER + "Grüße aus Köln, 日本語\r\n".encode() + "Gr\xfc\xdfe\r\n".encode("latin-1"),
     "every octet but NUL, CR and LF": HEADER + ALL_OCTETS * 20 + b"\r\n",
+    "NULs": HEADER + b"a\0b\r\n\0\r\n",
     "From_ and Received in the body": HEADER + b"From me to you\r\nReceived: not a field\r\n>From\r\n",
     "tabs and spaces at line ends": HEADER + b"a \r\n\tb\t\r\n  \r\n",
     "a header of 100 KiB": b"".join(b"X-%d: %s\r\n" % (n, b"v" * 90) for n in range(1000)) + b"\r\nx\r\n",
@@ -48,6 +49,16 @@ def test_octets_come_back(server: ServerProcess, name: str) -> None:
     assert send_exactly(server, octets, user).startswith("250 2.0.0 ")
     [message] = fetch(server, user)
     assert without_trace(message.octets) == octets
+    assert message.size == len(message.octets)
+
+
+def test_ten_mib_come_back_over_tls_both_ways(server: ServerProcess) -> None:
+    user, octets = server.new_user(), MESSAGES["10 MiB"]
+    with smtplib.SMTP_SSL("localhost", server.ports.submissions, context=server.tls) as client:
+        client.login(user.address, user.password)
+        client.sendmail(user.address, [user.address], octets.replace(b"them@else.example", user.address.encode()))
+    [message] = fetch(server, user)
+    assert message.octets.endswith(octets[octets.index(b"Subject:") :])
     assert message.size == len(message.octets)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import poplib
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -191,6 +192,26 @@ def test_a_second_session_is_told_that_the_maildrop_is_in_use(server: ServerProc
     first.quit()
     second.user(user.address)
     second.pass_(user.password)
+    second.quit()
+
+
+def test_a_session_of_another_process_holds_the_maildrop_too(
+    server: ServerProcess, new_server: Callable[..., ServerProcess]
+) -> None:
+    user = server.new_user()
+    fill(server, user, 1)
+    other = new_server()
+    other.config.write_text(f'data = "{server.maildirs}"\n' + other.config.read_text())
+    other.start()
+    first = opened(server, user)
+    second = connect(other, "pop3s")
+    second.user(user.address)
+    with pytest.raises(poplib.error_proto, match=r"-ERR \[IN-USE\] "):
+        second.pass_(user.password)
+    first.quit()
+    second.user(user.address)
+    second.pass_(user.password)
+    assert second.stat()[0] == 1
     second.quit()
 
 

@@ -6,13 +6,15 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.integration.process import ServerProcess, answers
+from tests.integration.process import FAULTS, STARTS_WITHIN, ServerProcess, answers, free_port, program
 from tests.integration.requirements import NOBODY, require_root
 from tests.integration.wire import Wire, fetch, log_in, send_exactly, without_trace
 
@@ -177,3 +179,38 @@ def test_control_c_ends_in_order_too(own_server: ServerProcess) -> None:
     os.kill(own_server.pid, signal.SIGINT)
     assert own_server.wait() in (0, -signal.SIGINT)
     own_server.assert_log_is_clean()
+
+
+def test_a_daemon_runs_in_the_background_and_leaves_nothing_readable(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(accounts=1)
+    user = server.new_user()
+    subprocess.run(
+        [program("twistd"), "--logfile", "daemon.log", "mailserver", "--config", "mailserver.toml"],
+        cwd=server.folder,
+        check=True,
+        timeout=STARTS_WITHIN,
+    )
+    pid = int((server.folder / "twistd.pid").read_text())
+    try:
+        while not answers(server.ports.smtp):
+            os.kill(pid, 0)  # it lives
+        assert send_exactly(server, LETTER, user).startswith("250 ")
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    while (server.folder / "twistd.pid").exists():
+        time.sleep(0.02)
+    assert "Server Shut Down" in (server.folder / "daemon.log").read_text()
+    assert not FAULTS.search((server.folder / "daemon.log").read_text())
+    [file] = server.stored(user)
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_service_listens_on_several_addresses(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(accounts=1)
+    second = free_port()
+    addresses = f'smtp = ["tcp:{second}:interface=127.0.0.2", '
+    server.config.write_text(server.config.read_text().replace("smtp = [", addresses))
+    server.start()
+    for address in (("127.0.0.1", server.ports.smtp), ("127.0.0.2", second)):
+        with socket.create_connection(address, 10) as client:
+            assert client.recv(100).startswith(b"220 ")

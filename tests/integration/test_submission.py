@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import poplib
 import smtplib
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import SMTP
@@ -198,3 +200,19 @@ def test_ten_messages_over_one_connection(server: ServerProcess) -> None:
             client.send_message(letter(alice.address, bob.address, Subject=f"number {number}"))
     subjects = [BytesParser().parsebytes(message.octets)["Subject"] for message in fetch(server, bob)]
     assert subjects == [f"number {number}" for number in range(10)]
+
+
+def test_passwords_are_taken_in_the_clear_where_the_configuration_says_so(
+    new_server: Callable[..., ServerProcess],
+) -> None:
+    server = new_server("[auth]\nallow_plaintext = true\n", accounts=1)
+    server.start()
+    user = server.new_user()
+    with smtplib.SMTP("localhost", server.ports.submission) as client:
+        client.login(user.address, user.password)
+        client.send_message(letter(user.address, user.address))
+    reader = poplib.POP3("localhost", server.ports.pop3)
+    reader.user(user.address)
+    reader.pass_(user.password)
+    assert reader.stat()[0] == 1
+    reader.quit()
