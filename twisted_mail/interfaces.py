@@ -57,6 +57,12 @@ class IDelivery(Interface):
         """Leave no trace.  Safe at any time before commit(), and after a failed prepare() or deliver()."""
 
 
+class IRelayDelivery(IDelivery):
+    """A delivery to another server, which may take over what is said to the sender."""
+
+    reports_success: Set[Recipient] = Attribute("After `deliver`: the next server reports these (RFC 3461 §5.2.2).")
+
+
 class RemoteRefusal(SMTPError):
     """What another server said of a recipient or a message, or that it said nothing: raised or answered by a relay.
 
