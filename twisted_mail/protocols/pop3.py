@@ -24,7 +24,7 @@ from twisted_mail.interfaces import (
     MessageUnreadable,
     PasswordLogin,
 )
-from twisted_mail.pop3.events import Authenticate, Closed, Refused, Retrieve, StartTLS, Update, Wait
+from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.server import ServerSession, SessionOptions
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import log_in
@@ -81,6 +81,8 @@ class POP3Server(Connection):
                     await self._retrieve(index)
                 case Authenticate(credentials):
                     await self._authenticate(credentials)
+                case Backlog():
+                    await self.flush()
                 case Update(deleted):
                     await self._update(deleted)
                 case StartTLS():
