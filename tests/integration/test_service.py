@@ -80,15 +80,14 @@ def own_server(new_server: Callable[..., ServerProcess]) -> ServerProcess:
     return server
 
 
-def begin_data(server: ServerProcess, recipient: str, port: int) -> Wire:
-    """A client in the middle of its message."""
-    wire = Wire(port)
+def begin_data(server: ServerProcess, recipient: str) -> Wire:
+    """A client that may send its message now."""
+    wire = Wire(server.ports.smtp)
     wire.reply()
     wire.say("EHLO client.example")
     wire.say("MAIL FROM:<them@else.example>")
     assert wire.say(f"RCPT TO:<{recipient}>").startswith("250 ")
     assert wire.say("DATA").startswith("354 ")
-    wire.send(b"Subject: in flight\r\n\r\nfirst half\r\n")
     return wire
 
 
@@ -108,7 +107,9 @@ def test_sigterm_lets_a_message_in_flight_finish_and_sends_the_rest_away(own_ser
     idle_pop3 = Wire(server.ports.pop3)
     idle_pop3.reply()
     logged_in = log_in(server, reader)
-    in_flight = begin_data(server, sender.address, server.ports.smtp)
+    in_flight = begin_data(server, sender.address)
+    in_flight.send(b"Subject: in flight\r\n\r\nfirst half\r\n")
+    not_begun = begin_data(server, sender.address)
 
     server.terminate()
     for wire, farewell in (
@@ -123,18 +124,22 @@ def test_sigterm_lets_a_message_in_flight_finish_and_sends_the_rest_away(own_ser
         wait_until_closed(port)
     assert server.is_running
     in_flight.send(b"second half\r\n.\r\n")
-    assert in_flight.reply().startswith("250 2.0.0 Stored as ")
-    assert in_flight.reply().startswith("421 ")
-    assert in_flight.rest() == b""
+    not_begun.send(b"Subject: from the start\r\n\r\n.\r\n")
+    for wire in (in_flight, not_begun):
+        assert wire.reply().startswith("250 2.0.0 Stored as ")
+        assert wire.reply().startswith("421 ")
+        assert wire.rest() == b""
     server.assert_ended_in_order()
-    [file] = server.stored(sender)
-    assert file.read_bytes().endswith(b"\n\nfirst half\nsecond half\n")
+    first, second = sorted((file.read_bytes() for file in server.stored(sender)), key=len)
+    assert first.endswith(b"\nSubject: from the start\n\n")
+    assert second.endswith(b"\n\nfirst half\nsecond half\n")
 
 
 @pytest.mark.slow
 def test_sigterm_waits_no_longer_than_a_bounded_time_for_a_sender_who_stopped(own_server: ServerProcess) -> None:
     user = own_server.new_user()
-    with begin_data(own_server, user.address, own_server.ports.smtp):
+    with begin_data(own_server, user.address) as wire:
+        wire.send(b"Subject: never finished\r\n")
         own_server.terminate()
         own_server.assert_ended_in_order()
     assert own_server.stored(user) == []

@@ -200,7 +200,8 @@ class SMTPServer(Connection):
 
     @property
     def in_message(self) -> bool:
-        return self._builder is not None
+        # from MAIL on: after 354 the text may be on its way though no octet of it is here
+        return self._session.in_transaction
 
     def farewell(self, why: Farewell, text: str) -> None:
         self._session.close(_FAREWELLS[why](text), why.value)
