@@ -124,6 +124,7 @@ class House:
             plaintext_auth=config.auth.allow_plaintext,
             max_size=config.limits.message_size,
             max_recipients=config.limits.recipients,
+            chunking=True,
         )
         service = SMTPService(options, portal, self._new_message)
         return self._factory(lambda *wire: SMTPServer(service, *wire), SMTP_IDLE, tls_at_once)

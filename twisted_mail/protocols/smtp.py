@@ -87,6 +87,7 @@ class SMTPServer(Connection):
                 case Authenticate(credentials):
                     session.answer(await self._answering(self._authenticate(credentials)))
                 case StartTLS():
+                    self._forget_client()
                     await self.start_tls()
                 case Refused(command, reply):
                     self._note_refusal(command, reply)
@@ -187,6 +188,12 @@ class SMTPServer(Connection):
         self._recipients = []
         if delivery is not None:
             delivery.abort()
+
+    def _forget_client(self) -> None:
+        """Back to a stranger (RFC 3207 §4.2)."""
+        self.cleanup()
+        self._target = None
+        self.origin = replace(self.origin, hello="", extended=False, user="")
 
     def _end_login(self) -> None:
         if self._log_out is not None:
