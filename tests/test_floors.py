@@ -23,6 +23,7 @@ HOUSE = {
     "listenaddress",
     "workers",
     "listeners",
+    "ownership",
     "demo",
     "cli",
     "testing",

@@ -24,7 +24,7 @@ from twisted.python.threadpool import ThreadPool
 
 from twisted_mail import demo
 from twisted_mail.auth.checker import PasswordChecker
-from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config, ConfigError
@@ -40,6 +40,7 @@ from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.message.identifier import message_id
+from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
 from twisted_mail.protocols.limits import ConnectionLimits
@@ -171,14 +172,18 @@ class MailServer(Service):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: ReactorBase, owner: tuple[int, int] | None = None) -> None:
+    def __init__(self, config: Config, reactor: ReactorBase, owner: Owner | None = None) -> None:
         """*owner*: user and group that the process will have, where they are not those that it has now."""
         self._config = config
         self._reactor = reactor
         _raise_descriptor_limit()
-        _make_data_directory(config, owner)
+        make_data_directory(config)
         if config.file is None:
             demo.make_certificate(config)
+        if owner is not None:
+            hand_over(config, owner)
+        with acting_as(owner or (os.geteuid(), os.getegid())):
+            _check_directory(config)
         self._certificates = _certificates(config)
         self._bound = _bind(config)
         self._ports: list[IListeningPort] = []
@@ -212,7 +217,7 @@ class MailServer(Service):
     def _cannot_open(self, failure: Failure) -> None:
         """A foreign endpoint that failed, or another program that took a port in the meantime."""
         self.log.error("cannot start: {reason}", reason=failure.getErrorMessage())
-        self._reactor.stop()
+        self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _close(self) -> None:
         """No new connections, a bounded time for what is under way, then the end of everything."""
@@ -259,19 +264,13 @@ def _without_tls(config: Config) -> str:
     return f"no certificate: no STARTTLS, submissions and pop3s are left out, and {login}; name one in [tls]"
 
 
-def _make_data_directory(config: Config, owner: tuple[int, int] | None) -> None:
-    """The data directory exists and belongs to *owner*, who could not make it later.  Raises ConfigError."""
+def _check_directory(config: Config) -> None:
+    """The directory can be opened: told before any port is open, and while there is still a terminal to tell it."""
+    check_access(config)
     try:
-        for path in (config.data, config.server_folder):
-            if not os.path.isdir(path):
-                make_directory(path)
-                if owner is not None:
-                    os.chown(path, *owner)
-    except OSError as error:
-        raise ConfigError(
-            f"{config.file or 'demo mode'}: data: {config.data} cannot be made ({error.strerror}); "
-            "make it and give it to the user that runs the server"
-        ) from error
+        Directory(config.directory_file).close()
+    except DirectoryError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _raise_descriptor_limit() -> None:

@@ -1,7 +1,8 @@
 """The directory of the server that the command line means, opened as the user whose files they are.
 
 A command may run while the server does.  Root acts as the owner of the data directory meanwhile, so that no file
-appears there that the server, which runs as that owner, could not open.
+appears there that the server, which runs as that owner, could not open.  What root itself makes before the first start,
+the server hands over to its user then (ownership.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from twisted_mail.auth.directory import Directory
 from twisted_mail.cli.commandline import CommandError
 from twisted_mail.config import Config, demo_config, find_config, load
+from twisted_mail.ownership import acting_as, owner_of
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
@@ -32,31 +34,9 @@ def configuration(arguments: argparse.Namespace) -> Config:
 @contextmanager
 def opened_directory(config: Config) -> Iterator[Directory]:
     """Raises DirectoryError."""
-    with acting_as_owner(config.data):
+    with acting_as(owner_of(config.data)):
         directory = Directory(config.directory_file)
         try:
             yield directory
         finally:
             directory.close()
-
-
-@contextmanager
-def acting_as_owner(folder: str) -> Iterator[None]:
-    """Root becomes the owner of *folder* and itself again; anybody else stays who they are.
-
-    A folder that is not there yet will be root's.
-    """
-    if os.geteuid() != 0 or not os.path.isdir(folder):
-        yield
-        return
-    owner = os.stat(folder)
-    group, groups = os.getegid(), os.getgroups()
-    os.setgroups([])
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)
