@@ -37,7 +37,7 @@ class MailboxStore:
         self._reader = reader
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
-        return _MaildirDelivery(self, self._committer, sender)
+        return _MaildirDelivery(self, self._committer, sender, options.smtputf8)
 
     async def open_maildrop(self, account: Address, origin: Origin) -> IMaildrop:
         return await self._reader.open_maildrop(self.path(account), account, origin)
@@ -49,10 +49,11 @@ class MailboxStore:
                 raise ValueError(f"not the name of a mailbox: {account}")
         return f"{self._root}/{account.domain}/{account.local_part}"
 
-    def new_file(self, message: Message, mailboxes: list[str]) -> NewFile:
-        """The job that puts *message* into each of *mailboxes* (paths)."""
+    def new_file(self, message: Message, mailboxes: list[str], *, smtputf8: bool = False) -> NewFile:
+        """The job that puts *message* into each of *mailboxes* (paths).  *smtputf8*: it may be internationalised."""
         name = maildir.unique_name(milliseconds_of(message.id) // 1000, message.id, self._hostname)
-        final = maildir.final_name(name, message.size, message.wire_size)
+        downgraded = maildir.downgraded_size(message) if smtputf8 else None
+        final = maildir.final_name(name, message.size, message.wire_size, downgraded)
         return NewFile(
             message.write_to,
             f"{mailboxes[0]}/tmp/{name}",
@@ -65,10 +66,11 @@ class MailboxStore:
 class _MaildirDelivery:
     _log = Logger()
 
-    def __init__(self, store: MailboxStore, committer: Committer, sender: Address | None) -> None:
+    def __init__(self, store: MailboxStore, committer: Committer, sender: Address | None, smtputf8: bool) -> None:
         self._store = store
         self._committer = committer
         self._sender = sender
+        self._smtputf8 = smtputf8
         self._recipients: list[Recipient] = []
         self._prepared: NewFile | None = None
 
@@ -95,7 +97,8 @@ class _MaildirDelivery:
 
     def _file(self, message: Message) -> NewFile:
         mailboxes = [self._store.path(recipient.address) for recipient in self._recipients]
-        return self._store.new_file(message.with_fields(return_path(self._sender)), mailboxes)
+        message = message.with_fields(return_path(self._sender))
+        return self._store.new_file(message, mailboxes, smtputf8=self._smtputf8)
 
     async def _run(self, file: NewFile, phase: Phase) -> SMTPError | None:
         try:

@@ -1,0 +1,73 @@
+"""Delivering into Maildirs: what a file's name says of the message in it."""
+
+from __future__ import annotations
+
+import os
+
+from tests.mailbox.disk import MaildirTestCase
+from tests.targets import ORIGIN, recipients
+from twisted_mail.content import Message
+from twisted_mail.framing import wire_size
+from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.store import MailboxStore
+from twisted_mail.message.downgrade import header_in_ascii
+from twisted_mail.message.header import header_size
+from twisted_mail.pop3.listing import Listing
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions
+
+ALICE = Address("alice", "example.org")
+ASCII = b"Subject: hello\n\nHello\n"
+UMLAUT = "From: Jürgen <juergen@example.org>\nSubject: Grüße\n\nHallo\n".encode()
+
+
+class StoreTests(MaildirTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.root = self.mktemp()
+        self.store = MailboxStore(self.root, "mx.example", self.committer, MaildirReader(self.committer, self.blocking))
+
+    def deliver(self, text: bytes, *to: str, smtputf8: bool = False) -> None:
+        size = header_size(text)
+        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"))
+        delivery = self.result(self.store.begin(ORIGIN, None, MailOptions(smtputf8=smtputf8)))
+        for recipient in recipients(*(to or ("alice@example.org",))):
+            self.result(delivery.add_recipient(recipient))
+        answers = self.result(delivery.deliver(message))
+        self.assertEqual({None}, set(answers.values()))
+
+    def listing(self) -> Listing:
+        maildrop = self.result(self.store.open_maildrop(ALICE, ORIGIN))
+        maildrop.release()
+        return maildrop.listing
+
+    def name(self) -> str:
+        [name] = os.listdir(f"{self.root}/example.org/alice/new")
+        return name
+
+    def test_an_internationalised_message_says_its_size_in_ascii(self) -> None:
+        self.deliver(UMLAUT, smtputf8=True)
+        listing = self.listing()
+        with_fields = b"Return-Path: <>\n" + UMLAUT
+        self.assertEqual([wire_size(with_fields)], listing.sizes)
+        size = header_size(with_fields)
+        self.assertEqual([wire_size(header_in_ascii(with_fields[:size]) + with_fields[size:])], listing.in_ascii.sizes)
+
+    def test_a_message_in_ascii_says_nothing_of_the_kind_even_if_it_came_with_smtputf8(self) -> None:
+        self.deliver(ASCII, smtputf8=True)
+        self.assertNotIn(",D=", self.name())
+
+    def test_a_message_without_smtputf8_is_given_back_as_it_came(self) -> None:
+        self.deliver(UMLAUT)
+        self.assertNotIn(",D=", self.name())
+        self.assertEqual({}, self.listing().downgraded)
+
+    def test_one_file_is_linked_into_each_mailbox(self) -> None:
+        self.deliver(ASCII, "alice@example.org", "bob@example.org")
+        [other] = os.listdir(f"{self.root}/example.org/bob/new")
+        self.assertEqual(self.name(), other)
+        self.assertEqual(2, os.stat(f"{self.root}/example.org/bob/new/{other}").st_nlink)
+
+    def test_a_name_that_would_lead_elsewhere_is_no_mailbox(self) -> None:
+        for local, domain in (("..", "example.org"), ("a/b", "example.org"), ("", "example.org"), ("a", "..")):
+            self.assertRaises(ValueError, self.store.path, Address(local, domain))
