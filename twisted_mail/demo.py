@@ -8,7 +8,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+import shutil
 import socket
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TextIO
@@ -123,24 +125,30 @@ def welcome(config: Config, password: str | None, terminal: TextIO | None) -> st
 def _page(config: Config, password: str | None) -> str:
     certificate = config.tls.certificate
     assert certificate is not None
-    secret = password or "as shown at the first start"
+    command = _command()
     return f"""
 Twisted Mail, demo mode: nothing here can be reached from another machine, and no mail leaves this one.
 
   Address    {ACCOUNT}
-  Password   {secret}
-             (a new one: mailserver account passwd {ACCOUNT})
+  Password   {f"{password}   (shown this once)" if password else "as shown at the first start"}
+             a new one: {command} account passwd {ACCOUNT}
   Incoming   POP3   server localhost, port 1110 STARTTLS or 1995 SSL/TLS, user name {ACCOUNT}
   Outgoing   SMTP   server localhost, port 1587 STARTTLS or 1465 SSL/TLS, user name {ACCOUNT}
-             In Thunderbird and Outlook: configure manually, normal password; accept the certificate once.
-  For tests  SMTP   server localhost, port 1025: takes mail for anybody, without a login
-  Data       {config.data}  (mail for any other domain lands in the demo mailbox)
+             In Thunderbird and Outlook: set up manually, normal password, accept the certificate once.
+  For tests  SMTP   server localhost, port 1025, no login: for {ACCOUNT} and for all other domains
+             Mail to any other domain lands in the mailbox of {ACCOUNT}.
+  Data       {config.data}
   CA         {DemoFiles(config.server_folder).ca}
   SHA-256    {fingerprint(certificate)}
 
-  Try it:    mailserver try
-  Stop it:   Control-C
+  Try it     {command} try   (in another terminal, in {os.path.dirname(config.data)})
+  Stop it    Control-C
 """
+
+
+def _command() -> str:
+    """What to type for `mailserver` here."""
+    return "mailserver" if shutil.which("mailserver") else os.path.join(os.path.dirname(sys.executable), "mailserver")
 
 
 def _certificate(
