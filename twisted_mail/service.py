@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from twisted.application.service import Service
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -43,13 +44,14 @@ from twisted_mail.message.identifier import message_id
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
-from twisted_mail.protocols.limits import ConnectionLimits
+from twisted_mail.protocols.limits import ConnectionLimits, HostCounts, LocalCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import CertificateError, Certificates
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import SessionOptions as SMTPOptions
+from twisted_mail.workers import Workers
 
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 """The names of [listen] that are served."""
@@ -70,10 +72,22 @@ NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains ye
 Build = Callable[[Listener, Callable[[Connection], None]], Connection]
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What this process shares with the others that serve the same ports."""
+
+    counts: HostCounts
+    throttle: Throttle
+    leads: bool
+    """It alone has the timers and what else there must be once."""
+
+
 class House:
     """All objects of one process, wired together.  `factories` has one for each service of [listen]."""
 
-    def __init__(self, config: Config, certificates: Certificates | None, reactor: ReactorBase) -> None:
+    def __init__(
+        self, config: Config, certificates: Certificates | None, reactor: ReactorBase, neighbours: Neighbours
+    ) -> None:
         self._config = config
         self._certificates = certificates
         self._reactor = reactor
@@ -89,7 +103,7 @@ class House:
         # who exists, and where their mail lies
         self.directory = Directory(config.directory_file)
         store = MailboxStore(config.data, config.hostname, self.committer, MaildirReader(self.committer, disk))
-        self._sweeper = Sweeper(config.data, self._incoming, disk, reactor)
+        self._sweeper = Sweeper(config.data, self._incoming, disk, reactor) if neighbours.leads else None
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -100,13 +114,15 @@ class House:
             return SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
 
         # who may do what
-        passwords = PasswordChecker(self.directory, hashing, reactor, Throttle())
+        passwords = PasswordChecker(self.directory, hashing, reactor, neighbours.throttle)
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
         senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords])
         readers = Portal(MailRealm(None, None, store), [passwords])
 
         # the wires
-        self._limits = ConnectionLimits(config.limits.connections, config.limits.connections_per_host)
+        self._limits = ConnectionLimits(
+            config.limits.connections, config.limits.connections_per_host, neighbours.counts
+        )
         self.factories = {
             "smtp": self._smtp(strangers),
             "submission": self._smtp(senders, submission=True),
@@ -153,19 +169,59 @@ class House:
         self.committer.start()
         for pool in self.threads:
             pool.start()
-        self._sweeper.start()
+        if self._sweeper is not None:
+            self._sweeper.start()
 
     def stop(self) -> None:
         """Blocks until what was begun is on disk."""
-        self._sweeper.stop()
+        if self._sweeper is not None:
+            self._sweeper.stop()
         self.committer.stop()
         for pool in self.threads:
             pool.stop()
         self.directory.close()
 
 
+class Serving:
+    """The service of one process: its objects, and its ports while they are open."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        certificates: Certificates | None,
+        bound: Mapping[str, Sequence[BoundAddress]],
+        reactor: ReactorBase,
+        neighbours: Neighbours,
+    ) -> None:
+        """*bound*: the addresses of each service of [listen]; they are closed with the service."""
+        self._reactor = reactor
+        self._bound = bound
+        self._ports: list[IListeningPort] = []
+        self.house = House(config, certificates, reactor, neighbours)
+
+    async def open(self) -> None:
+        """Start everything, then take connections.  Raises ConfigError."""
+        self.house.start()
+        for name, addresses in self._bound.items():
+            for address in addresses:
+                self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
+
+    async def close(self) -> None:
+        """No new connections, a bounded time for what is under way, then the end of everything."""
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        for addresses in self._bound.values():
+            for address in addresses:
+                address.close()
+        factories = self.house.factories.values()
+        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
+        self.house.stop()
+
+
 class MailServer(Service):
-    """What `twistd mailserver` runs.
+    """What `twistd mailserver` runs: one process that serves, or several and their parent (workers.py).
 
     Made with the rights that the process has at first: ports are bound and the key is read here.  Raises ConfigError.
     """
@@ -176,7 +232,7 @@ class MailServer(Service):
         """*owner*: user and group that the process will have, where they are not those that it has now."""
         self._config = config
         self._reactor = reactor
-        _raise_descriptor_limit()
+        raise_descriptor_limit()
         make_data_directory(config)
         if config.file is None:
             demo.make_certificate(config)
@@ -184,14 +240,13 @@ class MailServer(Service):
             hand_over(config, owner)
         with acting_as(owner or (os.geteuid(), os.getegid())):
             _check_directory(config)
-        self._certificates = _certificates(config)
+        self._certificate = _read_certificate(config)
         self._bound = _bind(config)
-        self._ports: list[IListeningPort] = []
+        self._serving: Serving | None = None
+        self._workers: Workers | None = None
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
-        self._house = House(self._config, self._certificates, self._reactor)
-        self._house.start()
         Deferred.fromCoroutine(self._open()).addErrback(self._cannot_open)
 
     def stopService(self) -> Deferred[None]:
@@ -199,12 +254,18 @@ class MailServer(Service):
         return Deferred.fromCoroutine(self._close())
 
     async def _open(self) -> None:
-        if self._certificates is None:
-            self.log.warn("{text}", text=_without_tls(self._config))
-        password = demo.make_account(self._house.directory) if self._config.file is None else None
-        for name, addresses in self._bound.items():
-            for address in addresses:
-                self._ports.append(await address.listen(self._reactor, self._house.factories[name]))
+        config, password = self._config, None
+        if self._certificate is None:
+            self.log.warn("{text}", text=_without_tls(config))
+        if config.workers > 1:
+            self._workers = Workers(config, self._certificate, self._bound, self._reactor)
+            self._workers.start()
+        else:
+            certificates = Certificates(*self._certificate) if self._certificate else None
+            alone = Neighbours(LocalCounts(), Throttle(), leads=True)
+            self._serving = Serving(config, certificates, self._bound, self._reactor, alone)
+            password = demo.make_account(self._serving.house.directory) if config.file is None else None
+            await self._serving.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
         self._reactor.callWhenRunning(self._announce, password)
 
@@ -220,15 +281,13 @@ class MailServer(Service):
         self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _close(self) -> None:
-        """No new connections, a bounded time for what is under way, then the end of everything."""
-        for port in self._ports:
-            await maybeDeferred(port.stopListening)
-        for addresses in self._bound.values():
-            for address in addresses:
-                address.close()
-        factories = self._house.factories.values()
-        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
-        self._house.stop()
+        if self._serving is not None:
+            await self._serving.close()
+        if self._workers is not None:
+            await self._workers.stop(FINISH + 5.0)
+            for addresses in self._bound.values():
+                for address in addresses:
+                    address.close()
 
 
 def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:
@@ -238,16 +297,18 @@ def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:
     return run
 
 
-def _certificates(config: Config) -> Certificates | None:
-    """None: the configuration has none, and TLS is not offered."""
+def _read_certificate(config: Config) -> tuple[bytes, bytes] | None:
+    """Certificate and key in PEM, once they are known to be good; None: there are none, and TLS is not offered."""
     certificate, key = config.tls.certificate, config.tls.key
     if certificate is None or key is None:
         return None
     try:
         with open(certificate, "rb") as certificate_file, open(key, "rb") as key_file:
-            return Certificates(certificate_file.read(), key_file.read())
+            pair = certificate_file.read(), key_file.read()
+        Certificates(*pair)
     except (OSError, CertificateError) as error:
         raise ConfigError(f"{config.file}: [tls] {certificate} and {key} cannot be used: {error}") from error
+    return pair
 
 
 def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:
@@ -273,7 +334,7 @@ def _check_directory(config: Config) -> None:
         raise ConfigError(str(error)) from error
 
 
-def _raise_descriptor_limit() -> None:
+def raise_descriptor_limit() -> None:
     """As many open files as the system lets us have: each connection is one, each message in flight another."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -7,6 +7,7 @@ not wait for it.  Loopback hosts are not counted: a webmail there speaks for man
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -72,6 +73,30 @@ class Throttle:
     def sizes(self) -> list[int]:
         """How many hosts, accounts and pairs are remembered."""
         return [len(self._hosts), len(self._accounts), len(self._known)]
+
+
+class SharedThrottle(Throttle):
+    """One of several, each in a process of its own, that tell one another what they see."""
+
+    def __init__(self, tell: Callable[[str, str, str], None]) -> None:
+        """*tell* takes what happened ("failed" or "succeeded"), the host and the account to the others."""
+        super().__init__()
+        self._tell = tell
+
+    def failed(self, host: str, account: str, now: float) -> None:
+        super().failed(host, account, now)
+        self._tell("failed", host, account)
+
+    def succeeded(self, host: str, account: str) -> None:
+        super().succeeded(host, account)
+        self._tell("succeeded", host, account)
+
+    def hear(self, what: str, host: str, account: str, now: float) -> None:
+        """Another one tells."""
+        if what == "failed":
+            super().failed(host, account, now)
+        else:
+            super().succeeded(host, account)
 
 
 @dataclass(slots=True)

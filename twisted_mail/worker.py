@@ -1,0 +1,113 @@
+"""One of several processes behind the same ports: a worker's side.  (The parent's side is workers.py.)
+
+`python -m twisted_mail.worker` is for the parent only: standard input begins with a `Startup`, then brings news from the
+other workers; descriptor NEWS takes what they should know; the sockets are open already.  When standard input ends, the
+parent is gone, and the worker ends too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import mmap
+import os
+import socket
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, globalLogBeginner
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from zope.interface import provider
+
+from twisted_mail.auth.throttle import SharedThrottle
+from twisted_mail.listeners import BoundAddress
+from twisted_mail.protocols.limits import SharedCounts
+from twisted_mail.protocols.tls import Certificates
+from twisted_mail.service import Neighbours, Serving, raise_descriptor_limit
+from twisted_mail.workers import COUNTS, NEWS, Startup
+
+
+class NewsWire(LineReceiver):
+    """News from and to the other workers: a JSON list a line, `["failed", HOST, ACCOUNT]`."""
+
+    delimiter = b"\n"
+
+    def __init__(self, reactor: ReactorBase) -> None:
+        self._reactor = reactor
+        self.throttle = SharedThrottle(self._tell)
+
+    def _tell(self, *news: str) -> None:
+        self.sendLine(json.dumps(news).encode())  # type: ignore[no-untyped-call]  # Twisted has not annotated it
+
+    def lineReceived(self, line: bytes) -> None:
+        what, host, account = json.loads(line)
+        self.throttle.hear(what, host, account, self._reactor.seconds())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The parent is gone."""
+        if self._reactor.running:
+            self._reactor.stop()
+
+
+def main() -> None:
+    """Serve until SIGTERM, or until the parent is gone."""
+    startup = Startup.decode(_first_line())
+    importlib.import_module(startup.reactor).install()
+    from twisted.internet import reactor  # the one just installed
+
+    assert isinstance(reactor, ReactorBase)
+    globalLogBeginner.beginLoggingTo([_to_stdout], redirectStandardIO=False)
+    raise_descriptor_limit()
+    wire = NewsWire(reactor)
+    StandardIO(wire, stdin=0, stdout=NEWS, reactor=reactor)  # type: ignore[call-arg]  # mypy reads that of Windows
+    memory = mmap.mmap(COUNTS, SharedCounts.WIDTH * startup.workers)
+    counts = SharedCounts(memory, startup.number, startup.workers)
+    neighbours = Neighbours(counts, wire.throttle, leads=startup.number == 0)
+    certificates = Certificates(*startup.certificate) if startup.certificate else None
+    serving = Serving(startup.config, certificates, _adopted(startup), reactor, neighbours)
+    Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
+    reactor.run()
+
+
+def _first_line() -> bytes:
+    """The octets of standard input up to the first line end, and not one more: the rest is for the reactor."""
+    line = b""
+    while not line.endswith(b"\n"):
+        octet = os.read(0, 1)
+        if not octet:
+            raise SystemExit("this is started by the server, with workers = 2 or more in its configuration")
+        line += octet
+    return line
+
+
+def _adopted(startup: Startup) -> Mapping[str, Sequence[BoundAddress]]:
+    return {
+        name: [
+            BoundAddress(address, None if descriptor is None else socket.socket(fileno=descriptor))
+            for address, descriptor in several
+        ]
+        for name, several in startup.sockets.items()
+    }
+
+
+@provider(ILogObserver)
+def _to_stdout(event: LogEvent) -> None:
+    """One line an event: the parent adds the time.  A failure's traceback goes along."""
+    text = formatEvent(event)
+    if failure := event.get("log_failure"):
+        text = f"{text}\n{failure.getTraceback()}"
+    print(text, flush=True)
+
+
+def _cannot_open(failure: Failure, reactor: ReactorBase) -> None:
+    Logger().failure("a worker cannot serve", failure)
+    reactor.stop()
+
+
+if __name__ == "__main__":
+    main()

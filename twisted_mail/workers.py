@@ -1,0 +1,185 @@
+"""Several processes behind the same ports: the parent's side.  (A worker's side is worker.py.)
+
+The parent has bound the sockets, read the key and dropped its privileges; it takes no connection itself.  It starts the
+workers, hands them the sockets and what they need to know, and replaces at once one that dies: only the connections of
+that one are lost.  What one worker must tell the others (a failed login) it tells the parent, who passes it on.
+Worker 0 alone has the timers.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_mail.config import Config, ListenAddress
+from twisted_mail.listeners import BoundAddress
+from twisted_mail.protocols.limits import SharedCounts
+
+NEWS = 3
+"""The descriptor on which a worker tells the parent something; the parent tells it on standard input."""
+FIRST_SOCKET = 5
+COUNTS = 4
+"""The descriptor of the shared memory."""
+QUICK_DEATH = 5.0
+"""Seconds: a worker that lived for less is started again after a pause that doubles each time."""
+LONGEST_PAUSE = 60.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Startup:
+    """What a worker needs to know.  It goes through a pipe, so that the key need not be readable for the worker."""
+
+    config: Config
+    certificate: tuple[bytes, bytes] | None
+    """Certificate chain and key in PEM."""
+    sockets: Mapping[str, Sequence[tuple[ListenAddress, int | None]]]
+    """Service of [listen] -> addresses with their descriptors; None: an endpoint that the worker opens itself."""
+    number: int
+    workers: int
+    reactor: str
+    """The module that installs it."""
+
+    def encode(self) -> bytes:
+        """One line."""
+        return base64.b64encode(pickle.dumps(self)) + b"\n"
+
+    @staticmethod
+    def decode(line: bytes) -> Startup:
+        startup = pickle.loads(base64.b64decode(line))
+        assert isinstance(startup, Startup)
+        return startup
+
+
+class Workers:
+    """All workers of the server."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        certificate: tuple[bytes, bytes] | None,
+        bound: Mapping[str, Sequence[BoundAddress]],
+        reactor: ReactorBase,
+    ) -> None:
+        self._reactor = reactor
+        self._counts = os.memfd_create("connections")
+        os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
+        self._descriptors: dict[int, int] = {}
+        sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
+        self._startup = Startup(config, certificate, sockets, 0, config.workers, type(reactor).__module__)
+        self._running: dict[int, _Worker] = {}
+        self._stopped: Deferred[None] | None = None
+
+    def _number(self, bound: BoundAddress) -> int | None:
+        """The descriptor that a worker will have for *bound*."""
+        if bound.socket is None:
+            return None
+        number = FIRST_SOCKET + len(self._descriptors)
+        self._descriptors[number] = bound.socket.fileno()
+        return number
+
+    def start(self) -> None:
+        for number in range(self._startup.workers):
+            self._spawn(number, 0.0)
+
+    async def stop(self, seconds: float) -> None:
+        """Have all workers end what they do; those that have not after *seconds* are killed."""
+        if not self._running:
+            return
+        self._stopped = Deferred()
+        for worker in list(self._running.values()):
+            worker.signal("TERM")
+        overdue = self._reactor.callLater(seconds, self._kill)
+        await self._stopped
+        if overdue.active():
+            overdue.cancel()
+        os.close(self._counts)
+
+    def _kill(self) -> None:
+        for worker in list(self._running.values()):
+            worker.signal("KILL")
+
+    def _spawn(self, number: int, pause: float) -> None:
+        if self._stopped is not None:
+            return
+        os.pwrite(self._counts, bytes(SharedCounts.WIDTH), SharedCounts.WIDTH * number)
+        worker = _Worker(self, number, replace(self._startup, number=number), self._reactor.seconds(), pause)
+        self._running[number] = worker
+        self._reactor.spawnProcess(
+            worker,
+            sys.executable,
+            [sys.executable, "-m", "twisted_mail.worker"],
+            env=None,
+            childFDs={0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, **self._descriptors},
+        )
+
+    def tell_others(self, sender: int, news: bytes) -> None:
+        for number, worker in self._running.items():
+            if number != sender:
+                worker.tell(news)
+
+    def ended(self, worker: _Worker, reason: str) -> None:
+        """A worker is gone: at the end of the server, or by accident."""
+        del self._running[worker.number]
+        if self._stopped is not None:
+            if not self._running:
+                self._stopped.callback(None)
+            return
+        quick = self._reactor.seconds() - worker.started < QUICK_DEATH
+        pause = min(max(1.0, 2 * worker.pause), LONGEST_PAUSE) if quick else 0.0
+        self.log.error(
+            "worker {number} ended ({reason}), another starts in {pause} s",
+            number=worker.number,
+            reason=reason,
+            pause=pause,
+        )
+        self._reactor.callLater(pause, self._spawn, worker.number, pause)
+
+
+class _Worker(ProcessProtocol):
+    """One worker, as its parent sees it."""
+
+    log = Logger()
+
+    def __init__(self, workers: Workers, number: int, startup: Startup, started: float, pause: float) -> None:
+        self._workers = workers
+        self._startup = startup
+        self._unfinished = {1: b"", 2: b"", NEWS: b""}
+        self.number = number
+        self.started = started
+        self.pause = pause
+
+    def connectionMade(self) -> None:
+        self.tell(self._startup.encode())
+
+    def tell(self, news: bytes) -> None:
+        """*news*: one line."""
+        assert self.transport is not None
+        self.transport.writeToChild(0, news)
+
+    def signal(self, name: str) -> None:
+        assert self.transport is not None
+        self.transport.signalProcess(name)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, self._unfinished[childFD] = (self._unfinished[childFD] + data).split(b"\n")
+        for line in lines:
+            if childFD == NEWS:
+                self._workers.tell_others(self.number, line + b"\n")
+            else:
+                self.log.info("{line}", line=line.decode("utf-8", "replace"), worker=self.number)
+
+    def processEnded(self, reason: Failure) -> None:
+        self._workers.ended(self, reason.getErrorMessage())
