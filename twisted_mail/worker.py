@@ -1,8 +1,8 @@
 """One of several processes behind the same ports: a worker's side.  (The parent's side is workers.py.)
 
-`python -m twisted_mail.worker` is for the parent only: standard input begins with a `Startup`, then brings news from the
-other workers; descriptor NEWS takes what they should know; the sockets are open already.  When standard input ends, the
-parent is gone, and the worker ends too.
+`python -m twisted_mail.worker` is for the parent only: standard input begins with a `Startup`, then brings news from
+the other workers; descriptor NEWS takes what they should know; the sockets are open already.  When standard input
+ends, the parent is gone, and the worker ends too.
 """
 
 from __future__ import annotations

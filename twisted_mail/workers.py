@@ -117,7 +117,7 @@ class Workers:
         os.pwrite(self._counts, bytes(SharedCounts.WIDTH), SharedCounts.WIDTH * number)
         worker = _Worker(self, number, replace(self._startup, number=number), self._reactor.seconds(), pause)
         self._running[number] = worker
-        self._reactor.spawnProcess(
+        self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
             worker,
             sys.executable,
             [sys.executable, "-m", "twisted_mail.worker"],

@@ -42,7 +42,7 @@ class LocalCounts:
 
 
 class SharedCounts:
-    """The counts of several processes in memory that they share.  Each writes a column of its own: no lock is needed."""
+    """The counts of several processes, in memory that they share.  Each writes a column of its own, without a lock."""
 
     WIDTH = 4 * (SLOTS + 1)
     """Octets of a column: the total, then a number for each slot."""
