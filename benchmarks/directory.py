@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine
 
-from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.directory import Directory, NewAccount
 from twisted_mail.smtp.address import Address
 
 ACCOUNTS = 20_000
@@ -19,7 +19,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Directory(os.path.join(folder, "directory.sqlite"))
         directory.add_domain("example.org")
-        directory.add_accounts((Address(f"u{n}", "example.org"), "hash") for n in range(ACCOUNTS))
+        directory.add_accounts(NewAccount(Address(f"u{n}", "example.org"), "hash") for n in range(ACCOUNTS))
         directory.add_alias(Address("info", "example.org"), [Address("u7", "example.org")])
         directory.add_alias(Address("", "example.org"), [Address("u8", "example.org")])
 

@@ -28,6 +28,8 @@ WRONG = {
     "limits = 5": (1, "limits", "write [limits] on a line of its own"),
     "limits.recipients = 0": (1, "limits.recipients", "from 1 up"),
     "[limits]\nfrogs = 1": (2, "limits.frogs", "takes message_size, recipients"),
+    '[auth]\nmechanisms = ["PLAIN", "GSSAPI"]': (2, "auth.mechanisms", "there is SCRAM-SHA-256-PLUS"),
+    '[auth]\nmechanisms = "PLAIN"': (2, "auth.mechanisms", 'as in ["PLAIN", "LOGIN"]'),
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),

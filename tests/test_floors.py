@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 PACKAGE = Path(__file__).parent.parent / "twisted_mail"
 
-STANDARDS = {"smtp", "pop3", "message", "framing", "sasl"}
+STANDARDS = {"smtp", "pop3", "message", "framing", "sasl", "saslprep", "scram", "mechanisms"}
 CONTRACTS = {"interfaces", "durable", "syncing", "content"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}

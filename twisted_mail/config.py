@@ -22,6 +22,9 @@ __all__ += ["find_config", "load"]
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
 """Where a configuration is looked for when nobody names one."""
 
+PASSWORD_MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
+"""In the order in which they are offered."""
+
 # ---- readers: a TOML value into a typed one, or ValueError in words for who wrote it
 
 T = TypeVar("T")
@@ -64,6 +67,22 @@ def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
         return tuple(read(item, place) for item in value)
 
     return read_list
+
+
+def _mechanism(value: object, place: Place) -> str:
+    name = _text(value, place).upper()
+    if name not in PASSWORD_MECHANISMS:
+        raise ValueError(f'"{value}" is not a mechanism for passwords; there is {", ".join(PASSWORD_MECHANISMS)}')
+    return name
+
+
+def _mechanisms(value: object, place: Place) -> tuple[str, ...]:
+    if value == "auto":
+        return ()
+    if isinstance(value, str):
+        raise ValueError('must be a list of texts, as in ["PLAIN", "LOGIN"], or "auto"')
+    names = _list_of(_mechanism, '"PLAIN", "LOGIN"')(value, place)
+    return tuple(name for name in PASSWORD_MECHANISMS if name in names)
 
 
 def _workers(value: object, place: Place) -> int:
@@ -163,6 +182,8 @@ class Auth:
 
     allow_plaintext: bool = setting(_flag, False)
     """Passwords without TLS."""
+    mechanisms: tuple[str, ...] = setting(_mechanisms, "auto")
+    """Of SASL, for passwords.  Empty: SCRAM while every account can use it, PLAIN and LOGIN (docs/decisions/0007)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from zope.interface import implementer
 
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.passwords import hash_password
 from twisted_mail.config import Config
 from twisted_mail.durable import make_directory
 from twisted_mail.interfaces import Expansion, IUsers
@@ -97,7 +96,7 @@ def make_account(directory: Directory) -> str | None:
     if directory.account(ACCOUNT) is not None:
         return None
     password = "-".join(secrets.token_hex(2) for _ in range(3))
-    directory.add_account(ACCOUNT, hash_password(password))
+    directory.add_accounts([directory.new_account(ACCOUNT, password)])
     return password
 
 

@@ -9,15 +9,16 @@ one process.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Set
+from collections.abc import Awaitable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from zope.interface import Attribute, Interface, implementer
 
 from twisted_mail.content import Message
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.sasl import Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
@@ -79,6 +80,27 @@ class RemoteRefusal(SMTPError):
         """The reply is *host*'s own; else it is ours, about a server that did not answer or could not be found."""
 
 
+@dataclass(frozen=True, slots=True)
+class MailHost:
+    """A server that takes mail for a domain."""
+
+    name: str
+    """A host name, or an address literal as in an address."""
+    addresses: tuple[str, ...]
+    """IP addresses in the order in which to try them; at least one."""
+    port: int = 25
+
+
+class IMXResolver(Interface):
+    """Finds the servers that take mail for a domain (RFC 5321 §5.1)."""
+
+    def hosts(domain: str) -> Awaitable[Sequence[MailHost]]:
+        """In the order in which to try them, at least one.  *domain* as in an Address: A-labels, or `[...]`.
+
+        Raises RemoteRefusal: 4yz where nobody knows just now, 5yz where there is no such server.
+        """
+
+
 # ---- who exists
 
 
@@ -131,6 +153,36 @@ class PasswordLogin:
 
     def checkPassword(self, password: bytes) -> bool:
         return self.password == password
+
+
+class IProvenLogin(ICredentials):
+    """Credentials of a SASL mechanism in which the password itself is not sent."""
+
+    user: str = Attribute("An address or a local part, as the client wrote it.")
+    proven: bool = Attribute("The proof was good.  If not: to be treated like a wrong password.")
+    secret: str = Attribute("The name of the app password that it was, empty for the account's own.")
+    origin: Origin = Attribute("Where the login comes from.")
+
+
+@implementer(IProvenLogin)
+@dataclass(frozen=True, slots=True)
+class ProvenLogin:
+    """The credentials of SCRAM and its like."""
+
+    user: str
+    proven: bool
+    secret: str
+    origin: Origin
+
+
+class IInquiries(Interface):
+    """What SASL exchanges must be told before they know whether a proof is good."""
+
+    def answer(inquiry: Inquiry, origin: Origin) -> Awaitable[object]:
+        """Of the type that the kind of inquiry names.
+
+        A user who does not exist gets an answer too, with which no proof is good.  Raises LoginUnavailable.
+        """
 
 
 class AccountDisabled(UnauthorizedLogin):

@@ -1,14 +1,14 @@
-"""The server's side of SASL (RFC 4422): challenge in, credentials out.  SMTP and POP3 share it.
+"""The words that SASL mechanisms and protocols share (RFC 4422), from the server's side.  SMTP and POP3 both use them.
 
-A mechanism is a small object with one exchange in it: `respond` takes the client's next response and returns what
-comes next.  Base64 and the protocol's way to cancel belong to the protocols (RFC 4954 §4, RFC 5034 §4).
+A mechanism's run is an `Exchange`.  It takes the client's next response and returns what comes next: a challenge for
+the client, an inquiry that the server must answer (a stored secret, say), or credentials, which end it.  Base64 and the
+protocol's way to cancel belong to the protocols (RFC 4954 §4, RFC 5034 §4); mechanisms.py lists the mechanisms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Protocol
 
 MAX_RESPONSE = 12_288
 """Octets of one base64 line (RFC 4954 §4)."""
@@ -18,11 +18,20 @@ class SASLError(Exception):
     """The response is malformed; the exchange is over.  The text is for the peer."""
 
 
+# ---- what an exchange returns
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """Send this, and wait for a response.  An empty challenge only asks for the initial response."""
 
     data: bytes
+
+
+class Inquiry:
+    """Something that an exchange must be told before it goes on.  Each kind names the type of its answer."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,63 +42,52 @@ class PasswordCredentials:
     password: str = field(repr=False)
 
 
-Credentials = PasswordCredentials
+@dataclass(frozen=True, slots=True)
+class ProvenCredentials:
+    """What the other mechanisms give: whether *user* has shown to know a secret, without saying it."""
+
+    user: str
+    proven: bool
+    """False: refuse it like a wrong password."""
+    secret: str = ""
+    """The name of the app password that it was, empty for the account's own."""
 
 
-class Exchange(Protocol):
+Credentials = PasswordCredentials | ProvenCredentials
+Step = Challenge | Inquiry | Credentials
+
+
+class Exchange(ABC):
     """One run of a mechanism."""
 
-    def respond(self, response: bytes | None) -> Challenge | Credentials:
+    __slots__ = ()
+
+    @abstractmethod
+    def respond(self, response: bytes | None) -> Step:
         """What follows the client's *response*; None stands for "no initial response".  Raises SASLError."""
 
-
-class Plain:
-    """PLAIN (RFC 4616): `[authzid] NUL authcid NUL passwd` in UTF-8."""
-
-    def respond(self, response: bytes | None) -> Challenge | Credentials:
-        if response is None:
-            return Challenge(b"")
-        parts = _utf8(response).split("\0")
-        if len(parts) != 3:
-            raise SASLError("PLAIN wants: identity NUL user NUL password")
-        identity, user, password = parts
-        if identity and identity != user:
-            raise SASLError("Acting as somebody else is not supported: leave the authorization identity empty")
-        return _password_credentials(user, password)
+    def inform(self, answer: object) -> Step:
+        """What follows the server's *answer* to the inquiry that was returned last.  Raises SASLError."""
+        raise RuntimeError("nothing was asked")
 
 
-class Login:
-    """LOGIN (draft-murchison-sasl-login): a prompt for the name, a prompt for the password.
-
-    Clients look at the prompts, so they are exactly `Username:` and `Password:`.
-    """
-
-    def __init__(self) -> None:
-        self._user: str | None = None
-
-    def respond(self, response: bytes | None) -> Challenge | Credentials:
-        if response is None:
-            return Challenge(b"Username:")
-        if self._user is None:
-            self._user = _utf8(response)
-            return Challenge(b"Password:")
-        return _password_credentials(self._user, _utf8(response))
+# ---- what mechanisms have in common
 
 
-MECHANISMS: Mapping[str, Callable[[], Exchange]] = {"PLAIN": Plain, "LOGIN": Login}
-"""Name -> a new exchange, in the order in which they are offered."""
-
-
-def _utf8(octets: bytes) -> str:
+def utf8(octets: bytes) -> str:
+    """Raises SASLError."""
     try:
         return octets.decode()
     except UnicodeDecodeError:
         raise SASLError("Names and passwords are UTF-8") from None
 
 
-def _password_credentials(user: str, password: str) -> PasswordCredentials:
-    if not user or not password:
-        raise SASLError("Name and password must not be empty")
-    if not user.isprintable() or "\0" in password:
+def check_name(user: str, identity: str = "") -> str:
+    """The *user*, who acts as nobody else.  Raises SASLError."""
+    if not user:
+        raise SASLError("The name must not be empty")
+    if not user.isprintable():
         raise SASLError("Control characters are not allowed in a name")
-    return PasswordCredentials(user, password)
+    if identity and identity != user:
+        raise SASLError("Acting as somebody else is not supported: leave the authorization identity empty")
+    return user

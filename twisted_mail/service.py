@@ -11,6 +11,7 @@ import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
 from twisted.application.service import Service
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -24,8 +25,10 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from twisted_mail import demo
-from twisted_mail.auth.checker import PasswordChecker
+from twisted_mail.auth.checker import AppPasswordUse, PasswordChecker, ProofChecker
 from twisted_mail.auth.directory import Directory, DirectoryError
+from twisted_mail.auth.inquiries import Inquiries
+from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config, ConfigError
@@ -55,7 +58,6 @@ from twisted_mail.workers import Workers
 
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
 """The names of [listen] that are served."""
-MECHANISMS = ("PLAIN", "LOGIN")
 SMTP_IDLE = 300.0
 """Seconds (RFC 5321 §4.5.3.2.7)."""
 POP3_IDLE = 600.0
@@ -114,10 +116,13 @@ class House:
             return SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
 
         # who may do what
-        passwords = PasswordChecker(self.directory, hashing, reactor, neighbours.throttle)
+        logins = Logins(self.directory, reactor, neighbours.throttle)
+        self._inquiries = Inquiries(self.directory, logins)
+        passwords = PasswordChecker(self.directory, hashing, reactor, logins)
+        proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
-        senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords])
-        readers = Portal(MailRealm(None, None, store), [passwords])
+        senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
+        readers = Portal(MailRealm(None, None, store), [passwords, proofs])
 
         # the wires
         self._limits = ConnectionLimits(
@@ -131,31 +136,46 @@ class House:
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
 
+    def _mechanisms(self) -> tuple[str, ...]:
+        """What is offered now: a program that takes SCRAM and fails tries nothing else."""
+        if self._config.auth.mechanisms:
+            return self._config.auth.mechanisms
+        return (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
+
     def _smtp(self, portal: Portal, *, submission: bool = False, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
         options = SMTPOptions(
             hostname=config.hostname,
             submission=submission,
-            mechanisms=MECHANISMS if submission else (),
             tls_available=self._certificates is not None,
             plaintext_auth=config.auth.allow_plaintext,
             max_size=config.limits.message_size,
             max_recipients=config.limits.recipients,
             chunking=True,
         )
-        service = SMTPService(options, portal, self._new_message)
-        return self._factory(lambda *wire: SMTPServer(service, *wire), SMTP_IDLE, tls_at_once)
+        service = SMTPService(options, portal, self._inquiries, self._new_message)
+
+        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
+            mechanisms = self._mechanisms() if submission else ()
+            offering = replace(service, options=replace(options, mechanisms=mechanisms))
+            return SMTPServer(offering, listener, gone)
+
+        return self._factory(build, SMTP_IDLE, tls_at_once)
 
     def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
         options = POP3Options(
             hostname=config.hostname,
-            mechanisms=MECHANISMS,
             tls_available=self._certificates is not None,
             plaintext_auth=config.auth.allow_plaintext,
         )
-        service = POP3Service(options, portal)
-        return self._factory(lambda *wire: POP3Server(service, *wire), POP3_IDLE, tls_at_once)
+        service = POP3Service(options, portal, self._inquiries)
+
+        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
+            offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
+            return POP3Server(offering, listener, gone)
+
+        return self._factory(build, POP3_IDLE, tls_at_once)
 
     def _factory(self, build: Build, idle_limit: float, tls_at_once: bool) -> ConnectionFactory:
         listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit)

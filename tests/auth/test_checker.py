@@ -19,6 +19,7 @@ from twisted_mail.auth import checker as module
 from twisted_mail.auth import passwords
 from twisted_mail.auth.checker import PasswordChecker, RecentLogins
 from twisted_mail.auth.directory import Account, Directory
+from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
 from twisted_mail.interfaces import AccountDisabled, LoginUnavailable, PasswordLogin
 from twisted_mail.smtp.address import Address
@@ -54,7 +55,11 @@ class CheckerTests(TestCase):
         self.directory.add_account(ALICE, HASH)
         self.clock = Clock()
         self.threads = Threads()
-        self.checker = PasswordChecker(self.directory, self.threads, self.clock, Throttle(), max_waiting=3)
+        self.checker = self.new_checker()
+
+    def new_checker(self) -> PasswordChecker:
+        logins = Logins(self.directory, self.clock, Throttle())
+        return PasswordChecker(self.directory, self.threads, self.clock, logins, max_waiting=3)
 
     def login(self, user: str, password: str, peer: str = "192.0.2.1") -> Deferred[bytes | tuple[()]]:
         return self.checker.requestAvatarId(PasswordLogin(user, password, Origin(peer, "session")))
@@ -150,7 +155,7 @@ class CheckerTests(TestCase):
     def test_directory_that_cannot_be_written_does_not_stop_a_login(self) -> None:
         self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")
 
-        def full(account: Account, password: str) -> bool:
+        def full(account: Account, password: str, verifier: str) -> bool:
             raise module.DirectoryError("disk full")
 
         self.patch(self.directory, "replace_password", full)

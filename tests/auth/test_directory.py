@@ -11,7 +11,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.auth.directory import Directory, DirectoryError
+from twisted_mail.auth.directory import Directory, DirectoryError, NewAccount
 from twisted_mail.auth.names import alias_address
 from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address
@@ -264,9 +264,9 @@ class AdministrationTests(DirectoryCase):
         self.assertEqual(3, len(self.directory.accounts()))
 
     def test_accounts_are_added_all_or_none(self) -> None:
-        new = [(Address("dave", "example.org"), "hash"), (ALICE, "hash")]
+        new = [NewAccount(Address("dave", "example.org"), "hash"), NewAccount(ALICE, "hash")]
         self.refused("alice@example.org is there already", self.directory.add_accounts, new)
-        self.assertIsNone(self.directory.account(new[0][0]))
+        self.assertIsNone(self.directory.account(new[0].address))
 
     def test_removed_account_is_gone_with_the_aliases_that_led_to_it(self) -> None:
         self.alias("info@example.org", "alice@example.org", "bob@example.org")

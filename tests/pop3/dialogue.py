@@ -1,21 +1,35 @@
 """What stands around a POP3 session in a dialogue (the format is in tests/dialogue.py).
 
 Its settings:  `maildrop=hello,dots` what the account has, by the names in MESSAGES; `tls` encrypted from the start;
-`stls` STLS is offered; `plaintext` passwords are taken without TLS.
+`stls` STLS is offered; `plaintext` passwords are taken without TLS; `mechanisms=PLAIN,LOGIN` those that are offered.
 
 The account is `alice` with the password `secret`; `busy` as password meets a locked maildrop, all others are wrong.
+By SCRAM it is the user of RFC 7677.
 Events are listed in E: lines, but for Refused and Backlog.
 """
 
 from __future__ import annotations
 
 from tests.dialogue import Dialogue, pieces
+from tests.rfc7677 import PENCIL, secret
 from twisted_mail.framing import wire_size
 from twisted_mail.message.downgrade import header_in_ascii
 from twisted_mail.message.header import header_size
-from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Event, Refused, Retrieve, StartTLS, Update, Wait
+from twisted_mail.pop3.events import (
+    Authenticate,
+    Backlog,
+    Closed,
+    Event,
+    Inquire,
+    Refused,
+    Retrieve,
+    StartTLS,
+    Update,
+    Wait,
+)
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.sasl import PasswordCredentials, ProvenCredentials
 
 INTERNATIONALISED = {
     "umlaut": "From: Jürgen <jürgen@example.org>\nSubject: Grüße\n\nSchöne Grüße\n".encode(),
@@ -47,6 +61,7 @@ class Server:
         settings = dialogue.settings
         options = SessionOptions(
             "mx.example",
+            mechanisms=tuple(settings.get("mechanisms", "PLAIN,LOGIN").split(",")),
             tls_available="stls" in settings,
             plaintext_auth="plaintext" in settings,
             implementation="Twisted-Mail",
@@ -69,8 +84,12 @@ class Server:
 
     def _answer(self, event: Event) -> None:
         match event:
-            case Authenticate(credentials):
-                self._log_in(credentials.user, credentials.password)
+            case Inquire():
+                self.session.inform(secret(PENCIL))
+            case Authenticate(PasswordCredentials(user, password)):
+                self._log_in(user, password)
+            case Authenticate(ProvenCredentials(user, proven)):
+                self._log_in("alice", "secret" if (user, proven) == ("user", True) else "guess")
             case Retrieve(index):
                 self._send(self._names[index])
             case Update(deleted):

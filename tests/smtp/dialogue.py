@@ -1,7 +1,8 @@
 """The server around an SMTP session in a dialogue (tests/dialogue.py): it answers every question at once.
 
 Options are those of SessionOptions, and `tls`: encrypted from the first octet.  It is always NOW.  Without an `A:` line
-the answer to a question is yes; the one good login is alice@example.org with `secret`.  Events are all but Refused.
+the answer to a question is yes; good logins are alice@example.org with `secret`, and by SCRAM the user of RFC 7677.
+Events are all but Refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, get_type_hints
 
 from tests.dialogue import Dialogue
-from twisted_mail.sasl import PasswordCredentials
+from tests.rfc7677 import PENCIL, secret
+from twisted_mail.sasl import PasswordCredentials, ProvenCredentials
 from twisted_mail.smtp.envelope import MailOptions, RecipientOptions
 from twisted_mail.smtp.events import (
     Authenticate,
@@ -22,6 +24,7 @@ from twisted_mail.smtp.events import (
     EndOfData,
     Event,
     Hello,
+    Inquire,
     MailFrom,
     Question,
     RcptTo,
@@ -33,7 +36,7 @@ from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import ServerSession, SessionOptions
 
 NOW = datetime(2030, 1, 1, 12, 34, 56, tzinfo=UTC)
-GOOD_LOGIN = PasswordCredentials("alice@example.org", "secret")
+GOOD_LOGINS = (PasswordCredentials("alice@example.org", "secret"), ProvenCredentials("user", proven=True))
 
 
 def options_of(settings: dict[str, str]) -> SessionOptions:
@@ -63,11 +66,12 @@ def reply_of(text: str) -> Reply:
 class Server:
     """A session whose questions are answered from *answers*, or with yes."""
 
-    def __init__(self, dialogue: Dialogue, answers: Iterable[Reply] = ()) -> None:
+    def __init__(self, dialogue: Dialogue, answers: Iterable[Reply | None] = ()) -> None:
         self.options = options_of(dialogue.settings)
         self.session = ServerSession(self.options, tls="tls" in dialogue.settings, now=NOW)
         self.planned = deque(answers)
-        self.given: list[Reply] = []
+        self.given: list[Reply | None] = []
+        """None: an inquiry was answered with what it asked for."""
         self.events: list[str] = []
         self.refused: list[Refused] = []
         self._message = b""
@@ -113,8 +117,12 @@ class Server:
                 self.events.append(type(event).__name__)
 
     def _answer(self, question: Question) -> None:
+        if isinstance(question, Inquire) and not (self.planned and self.planned[0]):
+            self.given += [self.planned.popleft() if self.planned else None]
+            self.session.inform(secret(PENCIL))
+            return
         owed = self._accepted if isinstance(question, EndOfData) and self.options.lmtp else 1
-        replies = [self.planned.popleft() if self.planned else self._yes(question) for _ in range(owed)]
+        replies = [(self.planned and self.planned.popleft()) or self._yes(question) for _ in range(owed)]
         self.given += replies
         self._accepted += isinstance(question, RcptTo) and replies[0].is_positive
         self.session.answer(*replies)
@@ -122,7 +130,7 @@ class Server:
     def _yes(self, question: Question) -> Reply:
         match question:
             case Authenticate(credentials):
-                good = credentials == GOOD_LOGIN
+                good = credentials in GOOD_LOGINS
                 return Reply(235, "7.0", "Welcome") if good else Reply(535, "7.8", "The name or password is wrong")
             case MailFrom():
                 return Reply(250, "1.0", "Sender ok")

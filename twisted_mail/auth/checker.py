@@ -1,4 +1,4 @@
-"""Checking a user's password: twisted.cred's checker for name and password.
+"""Checking a user's password or proof: twisted.cred's checkers.
 
 Mail clients log in every few minutes, so a password that was right is remembered for a while, under a key that only
 this process knows; everything else goes to argon2 in a thread.  A user who does not exist costs what a wrong password
@@ -9,27 +9,71 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
+from dataclasses import replace
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.auth import passwords
+from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory, DirectoryError
-from twisted_mail.auth.throttle import Throttle
+from twisted_mail.auth.inquiries import purpose_of
+from twisted_mail.auth.logins import Logins, throttled_name
 from twisted_mail.content import Blocking
-from twisted_mail.interfaces import AccountDisabled, LoginUnavailable, PasswordLogin
+from twisted_mail.interfaces import AccountDisabled, IProvenLogin, LoginUnavailable, PasswordLogin
 
 REMEMBERED_FOR = 600.0  # seconds since the last login
 MAX_REMEMBERED = 50_000  # logins, some 150 octets each
 MAX_WAITING = 1000  # for a thread: with two cores some ten seconds
-LONGEST_DELAY = 30.0  # seconds that an attempt may be held back; clients give up after 60
+
+
+class AppPasswordUse:
+    """Notes when an app password was used last."""
+
+    _log = Logger()
+
+    def __init__(self, directory: Directory, blocking: Blocking) -> None:
+        self._passwords = directory.app_passwords
+        self._blocking = blocking
+
+    async def note(self, account: Account, name: str) -> None:
+        """Not each time: a write waits for the disk.  A login does not fail because it cannot be noted."""
+        if self._passwords.needs_note(account.address, name):
+            try:
+                await self._blocking(lambda: self._passwords.note_use(account.address, name))
+            except DirectoryError:
+                self._log.failure("The use of an app password of {account} could not be noted", account=account.address)
+
+
+@implementer(ICredentialsChecker)
+class ProofChecker:
+    """For SCRAM and its like: the exchange has checked the proof, and waited for its turn before (inquiries.py)."""
+
+    credentialInterfaces = (IProvenLogin,)
+
+    def __init__(self, logins: Logins, use: AppPasswordUse) -> None:
+        self._logins = logins
+        self._use = use
+
+    def requestAvatarId(self, credentials: IProvenLogin) -> Deferred[bytes | tuple[()]]:
+        """Fails with UnauthorizedLogin, AccountDisabled or LoginUnavailable."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, login: IProvenLogin) -> bytes | tuple[()]:
+        account = await self._logins.find(login.user)
+        name = throttled_name(account, login.user)
+        if account is None or not login.proven:
+            self._logins.failed(login.origin.peer, name)
+            raise UnauthorizedLogin("wrong name or password")
+        self._logins.succeeded(login.origin.peer, name)
+        if login.secret:
+            await self._use.note(account, login.secret)
+        return _avatar_id(account)
 
 
 @implementer(ICredentialsChecker)
@@ -44,14 +88,14 @@ class PasswordChecker:
         directory: Directory,
         blocking: Blocking,
         clock: IReactorTime,
-        throttle: Throttle,
+        logins: Logins,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         """*blocking* runs what takes its time in one of a few threads."""
         self._directory = directory
         self._blocking = blocking
-        self._clock = clock
-        self._throttle = throttle
+        self._logins = logins
+        self._use = AppPasswordUse(directory, blocking)
         self._max_waiting = max_waiting
         self._waiting = 0
         self._recent = RecentLogins(clock)
@@ -63,40 +107,27 @@ class PasswordChecker:
 
     async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
         user, password = credentials.username.decode(errors="replace"), credentials.password
-        account = await self._find(user)
-        if account is None or not self._recent.has(account, password):
-            host = credentials.origin.peer if isinstance(credentials, PasswordLogin) else ""
-            name = str(account.address) if account else user.lower()[:320]
-            account = await self._verified(host, name, account, password)
-        if account.disabled:
-            raise AccountDisabled(str(account.address))
-        return str(account.address).encode()
-
-    async def _find(self, user: str) -> Account | None:
-        try:
-            return await self._directory.find_login(user)
-        except sqlite3.Error as error:
-            self._log.failure("The directory cannot be read")
-            raise LoginUnavailable("The directory cannot be read") from error
+        account = await self._logins.find(user)
+        if account is not None and self._recent.has(account, password):
+            return _avatar_id(account)
+        host, purpose = "", Purpose.SMTP
+        if isinstance(credentials, PasswordLogin):
+            host, purpose = credentials.origin.peer, purpose_of(credentials.origin)
+        if account is not None and (app := self._directory.app_passwords.match(account.address, password, purpose)):
+            await self._use.note(account, app)
+            return _avatar_id(account)
+        return _avatar_id(await self._verified(host, throttled_name(account, user), account, password))
 
     async def _verified(self, host: str, name: str, account: Account | None, password: bytes) -> Account:
         """The account as it is stored now.  Raises UnauthorizedLogin or LoginUnavailable."""
-        await self._admission(host, name)
+        await self._logins.wait_for_turn(host, name)
         verified = await self._in_thread(account, password)
         if verified is None:
-            self._throttle.failed(host, name, self._clock.seconds())
+            self._logins.failed(host, name)
             raise UnauthorizedLogin("wrong name or password")
-        self._throttle.succeeded(host, name)
+        self._logins.succeeded(host, name)
         self._recent.remember(verified, password)
         return verified
-
-    async def _admission(self, host: str, name: str) -> None:
-        """Wait as long as earlier failures demand."""
-        give_up = self._clock.seconds() + LONGEST_DELAY
-        while wait := self._throttle.admit(host, name, self._clock.seconds()):
-            if self._clock.seconds() + wait > give_up:
-                raise LoginUnavailable("too many failed logins")
-            await deferLater(self._clock, wait)
 
     async def _in_thread(self, account: Account | None, password: bytes) -> Account | None:
         if self._waiting >= self._max_waiting:
@@ -112,21 +143,34 @@ class PasswordChecker:
     def _verify(self, account: Account | None, password: bytes) -> Account | None:
         """In a thread."""
         if account is not None and passwords.verify(account.password, password):
-            return self._renewed(account, password) if passwords.needs_rehash(account.password) else account
+            return self._renewed(account, password)
         if account is None or passwords.needs_rehash(account.password):
             # a foreign hash may be quicker than ours, and tell that the user exists
             passwords.verify(self._nobody, password)
         return None
 
     def _renewed(self, account: Account, password: bytes) -> Account:
-        """With today's hash in the directory, unless somebody else changed it or it cannot be written now."""
-        stored = passwords.hash_password(password)
+        """With today's hash and a verifier in the directory, unless somebody else changed it or the disk is full."""
+        stored, verifier = account.password, account.verifier
+        if passwords.needs_rehash(stored):
+            stored = passwords.hash_password(password)
+        if not verifier:
+            verifier = passwords.new_verifier(password.decode(), self._directory.salt(account.address))
+        if (stored, verifier) == (account.password, account.verifier):
+            return account
         try:
-            if self._directory.replace_password(account, stored):
-                return Account(account.address, stored, account.disabled, account.created)
+            if self._directory.replace_password(account, stored, verifier):
+                return replace(account, password=stored, verifier=verifier)
         except DirectoryError:
             self._log.failure("The password hash of {account} could not be renewed", account=str(account.address))
         return account
+
+
+def _avatar_id(account: Account) -> bytes:
+    """Raises AccountDisabled."""
+    if account.disabled:
+        raise AccountDisabled(str(account.address))
+    return str(account.address).encode()
 
 
 class RecentLogins:

@@ -7,6 +7,7 @@ never wait for a writer, and each read sees what was committed before it.  A wri
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,13 +17,10 @@ from threading import Lock
 from twisted_mail.auth.names import DirectoryError
 from twisted_mail.durable import make_directory
 
-VERSION = 1
-"""Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
-
 _WAIT_FOR_WRITER = 10.0  # seconds; an import of thousands of accounts takes far less
 
 # Primary keys WITHOUT ROWID: one look into one B-tree a question.
-_TABLES = """
+_FIRST = """
 CREATE TABLE domain (
     position INTEGER PRIMARY KEY,  -- the first one takes mail for <postmaster>
     name TEXT NOT NULL UNIQUE,     -- lower-case A-labels
@@ -54,6 +52,28 @@ CREATE TABLE alias (
 ) WITHOUT ROWID;
 CREATE INDEX alias_target ON alias (target_domain, target_local_part);
 """
+_SECRETS_BESIDE_THE_PASSWORD = """
+ALTER TABLE account ADD COLUMN verifier TEXT NOT NULL DEFAULT '';
+-- verifier: for SCRAM, see scram.py; empty: none
+CREATE INDEX account_without_verifier ON account (domain) WHERE verifier = '';
+CREATE TABLE app_password (
+    domain TEXT NOT NULL,
+    local_part TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL,          -- SHA-256: these passwords are random
+    verifier TEXT NOT NULL,
+    protocols TEXT NOT NULL,       -- of `smtp` and `pop3`, with a space between
+    created INTEGER NOT NULL,
+    last_used INTEGER,
+    PRIMARY KEY (domain, local_part, name),
+    FOREIGN KEY (domain, local_part) REFERENCES account (domain, local_part) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE TABLE server_key (name TEXT PRIMARY KEY, octets BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+_CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD)
+VERSION = len(_CHANGES)
+"""Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
 
 
 class Database:
@@ -103,9 +123,11 @@ class Database:
             (version,) = writer.execute("PRAGMA user_version").fetchone()
             if version > VERSION:
                 raise DirectoryError(f"{self._path} was changed by a newer version of the server; install that one")
-            if version == 0:
-                for statement in _TABLES.split(";\n"):
+            for change in _CHANGES[version:]:
+                for statement in change.split(";\n"):
                     writer.execute(statement)
+            if version < VERSION:
+                writer.execute("INSERT OR IGNORE INTO server_key VALUES ('salt', ?)", (secrets.token_bytes(32),))
                 writer.execute(f"PRAGMA user_version = {VERSION}")
 
 

@@ -1,5 +1,6 @@
 """Passwords: hashed with argon2id; hashes from other systems are verified as they are.
 
+Beside the hash lies a verifier for SCRAM, wherever the password itself was at hand to make one.
 A stored hash is argon2's own text (`$argon2id$...`) or `{SCHEME}...` as in the password files of other mail servers.
 The checker replaces the second kind by the first at the next login.  `{PLAIN}` is not a hash: an import hashes it.
 Everything here takes its time (argon2: some 20 ms and 19 MiB) and belongs into a thread.
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from twisted_mail.scram import Verifier
 
 MAX_PASSWORD = 1024
 """Octets; some foreign schemes take time in proportion to them."""
@@ -45,6 +48,11 @@ class PasswordFormatError(ValueError):
 def hash_password(password: str | bytes) -> str:
     """A new argon2id hash."""
     return _HASHER.hash(password)
+
+
+def new_verifier(password: str, salt: bytes) -> str:
+    """What SCRAM keeps of it (scram.py)."""
+    return str(Verifier.of(password, salt))
 
 
 def verify(stored: str, password: str | bytes) -> bool:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 
 from twisted_mail.auth.names import account_address, alias_text, domain_name
-from twisted_mail.auth.passwords import hash_password
 from twisted_mail.cli.asking import add_password_option, read_password
 from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json, subcommands
 from twisted_mail.cli.importing import import_accounts
@@ -51,7 +50,7 @@ def add_account(arguments: argparse.Namespace) -> None:
     address = account_address(arguments.address)
     with opened_directory(configuration(arguments)) as directory:
         directory.check_new_account(address)
-        directory.add_account(address, hash_password(read_password(arguments, address)))
+        directory.add_accounts([directory.new_account(address, read_password(arguments, address))])
     print(f"added {address}")
 
 
@@ -83,7 +82,8 @@ def set_password(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         if directory.account(address) is None:
             raise CommandError(f"there is no account {address}; add it: mailserver account add {address}")
-        directory.set_password(address, hash_password(read_password(arguments, address)))
+        new = directory.new_account(address, read_password(arguments, address))
+        directory.set_password(address, new.password, new.verifier)
     print(f"changed the password of {address}")
 
 

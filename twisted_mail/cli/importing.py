@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from twisted_mail.auth.directory import Directory, DirectoryError
+from twisted_mail.auth.directory import Directory, DirectoryError, NewAccount
 from twisted_mail.auth.names import account_address
 from twisted_mail.auth.passwords import (
     PasswordFormatError,
-    hash_password,
     is_marked_hash,
     plain_password,
     take_foreign_hash,
@@ -33,7 +32,7 @@ _HEADINGS = frozenset({"account", "address", "e-mail", "email", "login", "mail",
 
 
 @dataclass(frozen=True, slots=True)
-class NewAccount:
+class Entry:
     """One good line."""
 
     address: Address
@@ -53,26 +52,29 @@ def import_accounts(arguments: argparse.Namespace) -> None:
                 print(f"{arguments.file}, line {line}: {problem}", file=sys.stderr)
             wrong = "1 line is" if len(reading.problems) == 1 else f"{len(reading.problems)} lines are"
             raise CommandError(f"{wrong} wrong; nothing was changed, correct that and run this again")
-        directory.add_accounts(hashed(reading.accounts, _show_progress if sys.stderr.isatty() else _show_nothing))
+        show = _show_progress if sys.stderr.isatty() else _show_nothing
+        directory.add_accounts(hashed(directory, reading.accounts, show))
     print(f"added {len(reading.accounts)} accounts")
 
 
-def hashed(accounts: Sequence[NewAccount], show: Callable[[int, int], None]) -> list[tuple[Address, str]]:
-    """Addresses with what to store.  argon2 lets go of the interpreter, so threads use every core."""
+def hashed(directory: Directory, entries: Sequence[Entry], show: Callable[[int, int], None]) -> list[NewAccount]:
+    """What to store.  Hashing lets go of the interpreter, so threads use every core."""
+
+    def stored(entry: Entry) -> NewAccount:
+        if entry.is_hash:
+            return NewAccount(entry.address, entry.secret)
+        return directory.new_account(entry.address, entry.secret)
+
     result = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         try:
-            for number, stored in enumerate(threads.map(_stored, accounts), 1):
-                result.append((accounts[number - 1].address, stored))
-                show(number, len(accounts))
+            for number, new in enumerate(threads.map(stored, entries), 1):
+                result.append(new)
+                show(number, len(entries))
         except BaseException:  # Ctrl-C must not wait for a thousand hashes
             threads.shutdown(cancel_futures=True)
             raise
     return result
-
-
-def _stored(account: NewAccount) -> str:
-    return account.secret if account.is_hash else hash_password(account.secret)
 
 
 class _Reading:
@@ -81,7 +83,7 @@ class _Reading:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._first_line_of: dict[Address, int] = {}
-        self.accounts: list[NewAccount] = []
+        self.accounts: list[Entry] = []
         self.problems: list[tuple[int, str]] = []
 
     def take(self, text: str) -> None:
@@ -109,7 +111,7 @@ class _Reading:
                 yield line, fields
             first = False
 
-    def _account(self, line: int, fields: Sequence[str]) -> NewAccount:
+    def _account(self, line: int, fields: Sequence[str]) -> Entry:
         if len(fields) != 2:
             raise CommandError(
                 f"needs 2 fields, has {len(fields)}; write address,password and put a password with a comma in quotes"
@@ -122,16 +124,16 @@ class _Reading:
         return _with_secret(address, fields[1])
 
 
-def _with_secret(address: Address, text: str) -> NewAccount:
+def _with_secret(address: Address, text: str) -> Entry:
     plain = plain_password(text)
     if plain is None and is_marked_hash(text):
-        return NewAccount(address, take_foreign_hash(text), is_hash=True)
+        return Entry(address, take_foreign_hash(text), is_hash=True)
     password = text if plain is None else plain
     if problem := password_problem(password):
         raise CommandError(f"{problem}; write another")
     if password != password.strip():
         raise CommandError("the password begins or ends with a space; remove it")
-    return NewAccount(address, password, is_hash=False)
+    return Entry(address, password, is_hash=False)
 
 
 def _read(path: str) -> str:

@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from twisted_mail.auth.passwords import hash_password
 from twisted_mail.cli.commandline import Parser, be_command
 from twisted_mail.cli.dialogue import Dialogue, TCPWire, TrialError
 from twisted_mail.cli.opening import configuration, opened_directory
@@ -133,7 +132,7 @@ def throwaway_account(config: Config) -> Iterator[Trial]:
             raise TrialError("there is no domain yet; add one: mailserver domain add example.org")
         account = Address(f"try-{secrets.token_hex(4)}", domains[0].name)
         trial = Trial(account, secrets.token_urlsafe(16), f"This line comes back: {secrets.token_hex(8)}")
-        directory.add_account(account, hash_password(trial.password))
+        directory.add_accounts([directory.new_account(account, trial.password)])
     try:
         yield trial
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from twisted_mail.mechanisms import offered
 from twisted_mail.pop3.command import State
 
 
@@ -14,7 +15,7 @@ class SessionOptions:
 
     hostname: str
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
-    """SASL mechanisms that are offered, of those in sasl.MECHANISMS."""
+    """SASL mechanisms that are offered, of those in mechanisms.MECHANISMS."""
     tls_available: bool = False
     """STLS is offered while TLS is not up."""
     plaintext_auth: bool = False
@@ -39,6 +40,11 @@ class Standing:
     def may_log_in(self) -> bool:
         """A password may be sent now."""
         return self.state is State.AUTHORIZATION and (self.tls or self.options.plaintext_auth)
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Of SASL, that can be used now."""
+        return offered(self.options.mechanisms, tls=self.tls) if self.may_log_in else ()
 
     @property
     def may_start_tls(self) -> bool:
@@ -66,8 +72,8 @@ CAPABILITIES = (
     Capability(
         "SASL",
         "RFC 5034 §3",
-        lambda standing: standing.may_log_in and bool(standing.options.mechanisms),
-        lambda standing: " ".join(standing.options.mechanisms),
+        lambda standing: bool(standing.mechanisms),
+        lambda standing: " ".join(standing.mechanisms),
     ),
     Capability("UTF8", "RFC 6856 §2", arguments=lambda standing: "USER"),
     Capability("LANG", "RFC 6856 §3"),

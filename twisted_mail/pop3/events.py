@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from twisted_mail.sasl import Credentials
+from twisted_mail.sasl import Credentials, Inquiry
 
 
 class Wait(Enum):
@@ -34,6 +34,13 @@ class Question(Event):
 @dataclass(frozen=True, slots=True)
 class StartTLS(Event):
     """STLS was answered with +OK: send what is pending, start TLS, then call `tls_started` (RFC 2595 §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquire(Question):
+    """An AUTH exchange must be told something: answer with `inform` or `refuse`."""
+
+    inquiry: Inquiry
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ Whether they are any good is the server's question.  Nothing here ever says, in 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Callable
 
+from twisted_mail.mechanisms import MECHANISMS, offered
 from twisted_mail.pop3.reply import POP3Error
 from twisted_mail.pop3.texts import Text
-from twisted_mail.sasl import MECHANISMS, Challenge, Credentials, Exchange, PasswordCredentials, SASLError
+from twisted_mail.sasl import Challenge, Credentials, Exchange, Inquiry, PasswordCredentials, SASLError, Step
 
 
 class Login:
@@ -46,35 +48,45 @@ class Login:
             raise POP3Error(Text.USER_FIRST)
         return PasswordCredentials(user, _utf8(password))
 
-    def begin(self, mechanism: str, initial: bytes | None) -> bytes | Credentials:
-        """AUTH: the line to send, or the credentials."""
-        if mechanism not in self._mechanisms:
+    def offered(self, *, tls: bool) -> tuple[str, ...]:
+        """The mechanisms that can be used now."""
+        return offered(self._mechanisms, tls=tls)
+
+    def begin(self, mechanism: str, initial: bytes | None, *, tls: bool) -> bytes | Inquiry | Credentials:
+        """AUTH: the line to send, what must be known first, or the credentials."""
+        names = self.offered(tls=tls)
+        if mechanism not in names:
             raise POP3Error(Text.NO_MECHANISM)
-        exchange = MECHANISMS[mechanism]()
+        exchange = MECHANISMS[mechanism].begin(names)
         # "=" is an initial response of no octets (RFC 5034 §4)
         response = b"" if initial == b"=" else initial and _decode(initial)
-        return self._next(exchange, _respond(exchange, response))
+        return self._next(exchange, lambda: exchange.respond(response))
 
-    def respond(self, line: bytes) -> bytes | Credentials:
+    def respond(self, line: bytes) -> bytes | Inquiry | Credentials:
         """The client's next line in the exchange."""
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
         if line == b"*":
             raise POP3Error(Text.CANCELLED, counts=False)
-        return self._next(exchange, _respond(exchange, _decode(line)))
+        response = _decode(line)
+        return self._next(exchange, lambda: exchange.respond(response))
 
-    def _next(self, exchange: Exchange, step: Challenge | Credentials) -> bytes | Credentials:
-        if isinstance(step, Challenge):
+    def inform(self, answer: object) -> bytes | Inquiry | Credentials:
+        """The server's answer to the inquiry."""
+        exchange, self._exchange = self._exchange, None
+        assert exchange is not None
+        return self._next(exchange, lambda: exchange.inform(answer))
+
+    def _next(self, exchange: Exchange, take: Callable[[], Step]) -> bytes | Inquiry | Credentials:
+        try:
+            step = take()
+        except SASLError as error:
+            raise POP3Error(str(error)) from None
+        if isinstance(step, (Challenge, Inquiry)):
             self._exchange = exchange
+        if isinstance(step, Challenge):
             return b"+ " + binascii.b2a_base64(step.data, newline=False) + b"\r\n"
         return step
-
-
-def _respond(exchange: Exchange, response: bytes | None) -> Challenge | Credentials:
-    try:
-        return exchange.respond(response)
-    except SASLError as error:
-        raise POP3Error(str(error)) from None
 
 
 def _decode(line: bytes) -> bytes:

@@ -18,6 +18,7 @@ from twisted_mail.pop3.events import (
     Backlog,
     Closed,
     Event,
+    Inquire,
     Question,
     Refused,
     Retrieve,
@@ -32,7 +33,7 @@ from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.transaction import Transaction
 from twisted_mail.pop3.transfer import Encoder, encoder_for
 from twisted_mail.pop3.translations import ENGLISH, LANGUAGES, find_language
-from twisted_mail.sasl import Credentials
+from twisted_mail.sasl import Credentials, Inquiry
 
 __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
@@ -57,6 +58,7 @@ class ServerSession:
         self._transaction = Transaction(Listing((), ()), utf8=True)
         self._encoder: Encoder | None = None
         self._asked: Question | StartTLS | None = None
+        self._follows: Event | None = None
         self._closing: Closed | None = None
         self._enter(State.AUTHORIZATION)
 
@@ -90,6 +92,9 @@ class ServerSession:
     def next_event(self) -> Event | Wait:
         """What comes next."""
         while True:
+            if self._follows is not None:
+                follows, self._follows = self._follows, None
+                return follows
             if self._closing is not None:
                 closing, self._closing = self._closing, None
                 return closing
@@ -147,10 +152,19 @@ class ServerSession:
         self._enter(State.TRANSACTION)
         self._replies.accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
 
+    def inform(self, answer: object) -> None:
+        """Answer Inquire with what it asked for."""
+        self._answered(Inquire)
+        try:
+            self._follows = self._asked = self._authenticate(self._login.inform(answer))
+        except POP3Error as error:
+            self._follows = self._refuse("AUTH", error)
+
     def refuse(self, text: str, code: str = "") -> None:
         """Answer the last question with an error: *code* is a response code (RFC 2449 §8, RFC 3206) or empty."""
         question = self._answered(Question)
-        if isinstance(question, Authenticate):
+        if isinstance(question, (Inquire, Authenticate)):
+            self._login.reset()
             self._reject(POP3Error(text, code, counts=code in ("", "AUTH")))
         else:
             self._reject(POP3Error(text, code, counts=False))
@@ -196,7 +210,7 @@ class ServerSession:
             if self._encoder is None:
                 self._reject(POP3Error(text, code, counts=False))
             self._encoder = None
-            self._asked = None
+            self._asked = self._follows = None
             self._close(reason)
 
     # ---- AUTHORIZATION
@@ -214,15 +228,15 @@ class ServerSession:
         self._demand_tls()
         if not mechanism:
             self._replies.accept(Text.MECHANISMS)
-            self._replies.send("".join(f"{name}\r\n" for name in self._options.mechanisms).encode() + _END)
+            self._replies.send("".join(f"{name}\r\n" for name in self._login.offered(tls=self._tls)).encode() + _END)
             return None
-        return self._authenticate(self._login.begin(mechanism, initial))
+        return self._authenticate(self._login.begin(mechanism, initial, tls=self._tls))
 
-    def _authenticate(self, step: bytes | Credentials) -> Authenticate | None:
+    def _authenticate(self, step: bytes | Inquiry | Credentials) -> Inquire | Authenticate | None:
         if isinstance(step, bytes):
             self._replies.send(step)
             return None
-        return Authenticate(step)
+        return Inquire(step) if isinstance(step, Inquiry) else Authenticate(step)
 
     def _stls(self) -> Event:
         if self._tls:

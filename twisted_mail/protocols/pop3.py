@@ -16,19 +16,19 @@ from twisted.internet.defer import CancelledError
 from twisted_mail.interfaces import (
     AccountDisabled,
     DeletionFailed,
+    IInquiries,
     IMaildrop,
     IMessageReader,
     LoginUnavailable,
     MaildropLocked,
     MessageGone,
     MessageUnreadable,
-    PasswordLogin,
 )
-from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Refused, Retrieve, StartTLS, Update, Wait
+from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.server import ServerSession, SessionOptions
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
-from twisted_mail.protocols.login import log_in
-from twisted_mail.sasl import Credentials
+from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
+from twisted_mail.sasl import Credentials, Inquiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class POP3Service:
 
     options: SessionOptions
     portal: Portal
+    inquiries: IInquiries
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class POP3Server(Connection):
                     await self._retrieve(index)
                 case Authenticate(credentials):
                     await self._authenticate(credentials)
+                case Inquire(inquiry):
+                    await self._inquire(inquiry)
                 case Backlog():
                     await self.flush()
                 case Update(deleted):
@@ -92,13 +95,21 @@ class POP3Server(Connection):
                 case Closed():
                     return
 
+    async def _inquire(self, inquiry: Inquiry) -> None:
+        try:
+            answer = await answer_inquiry(self._service.inquiries, inquiry, self.origin, self._transport.getHandle())
+        except Exception as error:  # noqa: BLE001 (each is answered; what is not in the table is our bug)
+            self._refuse(error)
+            return
+        self._session.inform(answer)
+
     async def _authenticate(self, credentials: Credentials) -> None:
         self.tls_established()
         self.origin = replace(self.origin, user=credentials.user)
-        login = PasswordLogin(credentials.user, credentials.password, self.origin)
+        login = login_of(credentials, self.origin)
         try:
             maildrop, self._log_out = await log_in(self._service.portal, login, self.origin, IMaildrop)
-        except Exception as error:  # noqa: BLE001 (each is answered; what is not in the table is our bug)
+        except Exception as error:  # noqa: BLE001 (as above)
             self._refuse(error)
             return
         self._maildrop = maildrop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.cred.credentials import Anonymous
 from twisted.cred.error import UnauthorizedLogin
@@ -16,10 +16,10 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
 
 from twisted_mail.content import MessageBuilder, disk_refusal
-from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, LoginUnavailable, PasswordLogin
+from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, IInquiries, LoginUnavailable
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
-from twisted_mail.protocols.login import log_in
-from twisted_mail.sasl import Credentials
+from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
+from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
@@ -28,6 +28,7 @@ from twisted_mail.smtp.events import (
     DataChunk,
     EndOfData,
     Hello,
+    Inquire,
     MailFrom,
     RcptTo,
     Refused,
@@ -41,12 +42,16 @@ from twisted_mail.smtp.server import ServerSession, SessionOptions
 OUR_FAULT = Reply(451, "3.0", "Something went wrong here, the administrator can see it in the log; try again later")
 
 
+R = TypeVar("R")
+
+
 @dataclass(frozen=True, slots=True)
 class SMTPService:
     """What all connections of one SMTP, submission or LMTP listener share."""
 
     options: SessionOptions
     portal: Portal
+    inquiries: IInquiries
     new_message: Callable[[], MessageBuilder]
 
 
@@ -84,6 +89,9 @@ class SMTPServer(Connection):
                     self.origin = replace(self.origin, hello=name, extended=extended)
                 case Reset():
                     self._reset()
+                case Inquire(inquiry):
+                    if refusal := await self._answering(self._inform(inquiry)):
+                        session.answer(refusal)
                 case Authenticate(credentials):
                     session.answer(await self._answering(self._authenticate(credentials)))
                 case StartTLS():
@@ -96,9 +104,17 @@ class SMTPServer(Connection):
 
     # ---- a question each; success is the Reply returned, refusal an SMTPError
 
+    async def _inform(self, inquiry: Inquiry) -> None:
+        handle = self._transport.getHandle()
+        try:
+            answer = await answer_inquiry(self._service.inquiries, inquiry, self.origin, handle)
+        except LoginUnavailable as error:
+            raise SMTPError(_login_refusal(error)) from error
+        self._session.inform(answer)
+
     async def _authenticate(self, credentials: Credentials) -> Reply:
         self.tls_established()
-        login = PasswordLogin(credentials.user, credentials.password, self.origin)
+        login = login_of(credentials, self.origin)
         try:
             target, log_out = await log_in(self._service.portal, login, self.origin, IDeliveryTarget)
         except (UnauthorizedLogin, LoginUnavailable) as error:
@@ -145,7 +161,7 @@ class SMTPServer(Connection):
 
     # ---- around the questions
 
-    async def _answering(self, question: Coroutine[Any, Any, Reply]) -> Reply:
+    async def _answering(self, question: Coroutine[Any, Any, R]) -> R | Reply:
         """The reply to the client, whatever comes of *question*."""
         try:
             return await question

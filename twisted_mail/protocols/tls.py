@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import CertificateOptions, TLSVersion
@@ -37,6 +38,33 @@ def tls_info(handle: Any) -> TLSInfo | None:
     """What the handshake gave, from `transport.getHandle()`; None where it is not complete."""
     cipher = handle.get_cipher_name() if isinstance(handle, SSL.Connection) else None
     return TLSInfo(handle.get_protocol_version_name(), cipher) if cipher else None
+
+
+def channel_binding(handle: Any, kind: str) -> bytes | None:
+    """What is particular to a TLS connection, from `transport.getHandle()`; None where there is nothing of *kind*."""
+    derive = _BINDINGS.get(kind)
+    return derive(handle) if derive is not None and isinstance(handle, SSL.Connection) else None
+
+
+def _tls_exporter(connection: SSL.Connection) -> bytes | None:
+    """RFC 9266 §2.  Before TLS 1.3 it is unique only with an extension (RFC 7627) that cannot be asked about here."""
+    if connection.get_protocol_version_name() != "TLSv1.3":
+        return None
+    return connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
+
+
+def _tls_server_end_point(connection: SSL.Connection) -> bytes | None:
+    """RFC 5929 §4.1: a digest of the server's certificate with the hash of its signature, at least SHA-256."""
+    certificate = connection.get_certificate(as_cryptography=True)
+    if certificate is None:
+        return None
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None or algorithm.name in ("md5", "sha1"):
+        algorithm = hashes.SHA256()
+    return certificate.fingerprint(algorithm)
+
+
+_BINDINGS = {"tls-exporter": _tls_exporter, "tls-server-end-point": _tls_server_end_point}
 
 
 def _context(certificate: bytes, key: bytes) -> SSL.Context:

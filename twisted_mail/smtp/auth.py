@@ -5,8 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
+from collections.abc import Callable
 
-from twisted_mail.sasl import Challenge, Credentials, Exchange, SASLError
+from twisted_mail.sasl import Challenge, Credentials, Exchange, Inquiry, SASLError, Step
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 CANCELLED = Reply(501, "7.0", "Authentication cancelled")
@@ -22,19 +23,29 @@ class AuthExchange:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def respond(self, line: bytes | None) -> Reply | Credentials:
-        """What follows the client's *line* (None: no initial response): a 334, or credentials to be checked.
+    def respond(self, line: bytes | None) -> Reply | Inquiry | Credentials:
+        """What follows the client's *line* (None: no initial response): a 334, an inquiry, or credentials.
 
         Raises SMTPError: the exchange is over.
         """
         if line == b"*":
             raise SMTPError(CANCELLED)
         try:
-            outcome = self._exchange.respond(None if line is None else a2b_base64(line, strict_mode=True))
+            response = None if line is None else a2b_base64(line, strict_mode=True)
         except BinasciiError as error:
             raise SMTPError(NOT_BASE64) from error
-        except SASLError as error:
-            raise SMTPError(Reply(535, "7.8", str(error))) from error
-        if isinstance(outcome, Challenge):
-            return Reply(334, "", b64encode(outcome.data).decode("ascii"))
-        return outcome
+        return _outcome(lambda: self._exchange.respond(response))
+
+    def inform(self, answer: object) -> Reply | Inquiry | Credentials:
+        """What follows the server's *answer* to an inquiry.  Raises SMTPError: the exchange is over."""
+        return _outcome(lambda: self._exchange.inform(answer))
+
+
+def _outcome(step: Callable[[], Step]) -> Reply | Inquiry | Credentials:
+    try:
+        outcome = step()
+    except SASLError as error:
+        raise SMTPError(Reply(535, "7.8", str(error))) from error
+    if isinstance(outcome, Challenge):
+        return Reply(334, "", b64encode(outcome.data).decode("ascii"))
+    return outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from twisted_mail.sasl import Credentials
+from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 
@@ -44,6 +44,13 @@ class StartTLS(Event):
 
     What the session knew is forgotten with it, also who has logged in (RFC 3207 §4.2).
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Inquire(Question):
+    """An AUTH exchange must be told something: call `inform` with it, or `answer` with why that is not possible."""
+
+    inquiry: Inquiry
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from twisted_mail import mechanisms
 from twisted_mail.sasl import MAX_RESPONSE
 from twisted_mail.smtp import parameters
 from twisted_mail.smtp.options import SessionOptions
@@ -31,8 +32,10 @@ class Situation:
     """Until when a submission may be held back; None where `max_hold` is 0."""
 
     @property
-    def offers_auth(self) -> bool:
-        return bool(self.options.mechanisms) and (self.tls or self.options.plaintext_auth)
+    def mechanisms(self) -> tuple[str, ...]:
+        """Of SASL, that are offered now."""
+        offers_auth = self.tls or self.options.plaintext_auth
+        return mechanisms.offered(self.options.mechanisms, tls=self.tls) if offers_auth else ()
 
     @property
     def offers_hold(self) -> bool:
@@ -104,8 +107,8 @@ EXTENSIONS = (
         "AUTH",
         4954,
         "auth-plain",
-        offered=lambda s: s.offers_auth,
-        value=lambda s: " ".join(s.options.mechanisms),
+        offered=lambda s: bool(s.mechanisms),
+        value=lambda s: " ".join(s.mechanisms),
         mail=(parameters.AUTH,),
         mail_octets=500,
     ),
@@ -186,8 +189,8 @@ class Offer:
     rcpt_limit: int
     line_limit: int
     """Octets of the longest line of any command."""
-    auth: bool
-    """AUTH is offered."""
+    mechanisms: tuple[str, ...]
+    """Of SASL; empty: AUTH is not offered."""
 
 
 @lru_cache(maxsize=64)
@@ -207,5 +210,5 @@ def offer(situation: Situation) -> Offer:
         mail_limit=mail_limit,
         rcpt_limit=rcpt_limit,
         line_limit=MAX_RESPONSE if options.mechanisms else max(mail_limit, rcpt_limit),
-        auth=situation.offers_auth,
+        mechanisms=situation.mechanisms,
     )

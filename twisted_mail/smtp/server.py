@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
-from twisted_mail.sasl import MECHANISMS
+from twisted_mail.mechanisms import MECHANISMS
+from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp import auth, command, data
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
@@ -28,6 +29,7 @@ from twisted_mail.smtp.events import (
     EndOfData,
     Event,
     Hello,
+    Inquire,
     MailFrom,
     Question,
     RcptTo,
@@ -142,6 +144,15 @@ class ServerSession:
         self._settle(question, replies[0].is_positive)
         if any(reply.code == 421 for reply in replies):
             self._end("answered 421")
+
+    def inform(self, answer: object) -> None:
+        """Answer `Inquire` with what it asked for.  Once the session is closed, it is dropped."""
+        if self._state is State.CLOSED:
+            return
+        if not isinstance(self._question, Inquire):
+            raise RuntimeError("nothing was inquired")
+        self._question = None
+        self._step(lambda exchange: exchange.inform(answer))
 
     def data_to_send(self) -> bytes:
         """All replies since the last call, for one write (RFC 2920 §3.2)."""
@@ -303,12 +314,12 @@ class ServerSession:
             raise SMTPError(Reply(503, "5.1", "You are logged in already"))
         if not self._options.mechanisms:
             raise SMTPError(Reply(502, "5.1", "Logging in is not possible here"))
-        if not self._offer.auth:
+        if not self._offer.mechanisms:
             raise SMTPError(Reply(538, "7.11", "Passwords are taken over TLS only: say STARTTLS first"))
-        if request.mechanism not in self._options.mechanisms:
-            offered = ", ".join(self._options.mechanisms)
-            raise SMTPError(Reply(504, "5.4", f"Mechanism not known here; there is {offered}"))
-        self._exchange = AuthExchange(MECHANISMS[request.mechanism]())
+        offered = self._offer.mechanisms
+        if request.mechanism not in offered:
+            raise SMTPError(Reply(504, "5.4", f"Mechanism not known here; there is {', '.join(offered)}"))
+        self._exchange = AuthExchange(MECHANISMS[request.mechanism].begin(offered))
         self._state = State.AUTH
         self._respond(request.initial)
 
@@ -404,6 +415,10 @@ class ServerSession:
                 self._transaction = self._chunks = None
                 self._state = State.READY
                 self._idle = 0
+            case Inquire():
+                self._exchange = None
+                self._state = State.READY
+                self._count_error()
             case Authenticate():
                 self.authenticated = accepted
                 if not accepted:
@@ -411,18 +426,24 @@ class ServerSession:
 
     def _respond(self, line: bytes | None) -> None:
         """Go on in the AUTH exchange."""
+        self._step(lambda exchange: exchange.respond(line))
+
+    def _step(self, step: Callable[[AuthExchange], Reply | Inquiry | Credentials]) -> None:
         assert self._exchange is not None
         try:
-            outcome = self._exchange.respond(line)
+            outcome = step(self._exchange)
         except SMTPError as refusal:
             self._end_exchange(refusal.reply)
             return
-        if isinstance(outcome, Reply):
-            self._say(outcome)
-        else:
-            self._exchange = None
-            self._state = State.READY
-            self._emit(Authenticate(outcome))
+        match outcome:
+            case Reply():
+                self._say(outcome)
+            case Inquiry():
+                self._emit(Inquire(outcome))
+            case _:
+                self._exchange = None
+                self._state = State.READY
+                self._emit(Authenticate(outcome))
 
     def _end_exchange(self, reply: Reply) -> None:
         self._exchange = None

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.sasl import MECHANISMS, Challenge, Login, PasswordCredentials, Plain, SASLError
+from twisted_mail.mechanisms import MECHANISMS, Login, Plain, offered
+from twisted_mail.sasl import Challenge, PasswordCredentials, SASLError
 
 
 class PlainTests(TestCase):
@@ -59,5 +60,13 @@ class CredentialsTests(TestCase):
         self.assertNotIn("secret", repr(PasswordCredentials("alice", "secret")))
 
     def test_every_mechanism_starts_with_a_challenge_where_no_initial_response_came(self) -> None:
-        for make in MECHANISMS.values():
-            self.assertIsInstance(make().respond(None), Challenge)
+        for row in MECHANISMS.values():
+            self.assertIsInstance(row.begin(()).respond(None), Challenge)
+
+
+class OfferTests(TestCase):
+    def test_scram_comes_first_and_channel_binding_needs_tls(self) -> None:
+        names = tuple(MECHANISMS)
+        self.assertEqual(("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"), offered(names, tls=True)[:2])
+        self.assertEqual("SCRAM-SHA-256", offered(names, tls=False)[0])
+        self.assertNotIn("SCRAM-SHA-256-PLUS", offered(names, tls=False))
