@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable, Sequence
+import time
 from dataclasses import dataclass
 from sqlite3 import Connection, Cursor
 
@@ -91,6 +92,10 @@ class _Lookup:
         return [Address(*row) for row in rows]
 
 
+DOMAIN_REMEMBERED = 1.0
+"""Seconds for which a domain stays ours after it was looked up: one that is removed is refused that much later."""
+
+
 @implementer(IUsers)
 class Directory:
     """All of it.  Addresses given must be canonical (`Address.key`, names.py); those returned are."""
@@ -100,6 +105,7 @@ class Directory:
         self._database = Database(path)
         self._select = self._database.select
         self._lookup = _Lookup(self._select)
+        self._known_domains: dict[str, float] = {}
         self.app_passwords = AppPasswords(self._database)
         ((self._salt_key,),) = self._select("SELECT octets FROM server_key WHERE name = 'salt'").fetchall()
 
@@ -109,7 +115,13 @@ class Directory:
     # ---- IUsers
 
     async def is_local(self, domain: str) -> bool:
-        return self._lookup.has_domain(domain)
+        now = time.monotonic()
+        if self._known_domains.get(domain, now) > now:
+            return True
+        found = self._lookup.has_domain(domain)
+        if found:
+            self._known_domains[domain] = now + DOMAIN_REMEMBERED
+        return found
 
     async def expand(self, address: Address) -> Expansion:
         return self.expansion(address)
