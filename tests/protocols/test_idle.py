@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 
+from tests.support import NoInquiries
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.pop3.server import SessionOptions
 from twisted_mail.protocols.connection import SWEEP_INTERVAL, ConnectionFactory, Listener
@@ -28,7 +29,7 @@ class ClosingTransport(StringTransport):
 class IdleTests(TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        service = POP3Service(SessionOptions("mail.example.org"), Portal(MailRealm(None, None, None)))
+        service = POP3Service(SessionOptions("mail.example.org"), Portal(MailRealm(None, None, None)), NoInquiries())
         listener = Listener(ConnectionLimits(10, 10), self.clock, idle_limit=IDLE_LIMIT)
         self.factory = ConnectionFactory(listener, lambda *wire: POP3Server(service, *wire))
         self.factory.doStart()

@@ -1,0 +1,17 @@
+"""Parts that several tests put around the one that they are about."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from twisted_mail.interfaces import IInquiries
+from twisted_mail.sasl import Inquiry
+from twisted_mail.smtp.envelope import Origin
+
+
+@implementer(IInquiries)
+class NoInquiries:
+    """For sessions that offer no mechanism which asks for something."""
+
+    async def answer(self, inquiry: Inquiry, origin: Origin) -> object:
+        raise NotImplementedError(inquiry)
