@@ -18,6 +18,7 @@ from zope.interface import Attribute, Interface, implementer
 
 from twisted_mail.content import Message
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.sasl import Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -189,8 +190,22 @@ class AccountDisabled(UnauthorizedLogin):
     """The password was right and the account is switched off."""
 
 
+class NoSuchView(UnauthorizedLogin):
+    """The password was right, and there cannot be a view of the maildrop by that name."""
+
+
 class LoginUnavailable(Exception):
     """The password could not be checked just now (overload, directory unreadable): the client may try again."""
+
+
+class ITerms(Interface):
+    """What holds for the maildrops of accounts."""
+
+    def of(account: Address) -> Terms:
+        """One account's."""
+
+    def range() -> TermsRange:
+        """Those of all.  Asked at each connection: a cheap question."""
 
 
 # ---- a message is read
@@ -198,6 +213,10 @@ class LoginUnavailable(Exception):
 
 class MaildropLocked(Exception):
     """Another session has the maildrop.  The text says who, from where and since when, for the log."""
+
+
+class LoginTooSoon(Exception):
+    """The account may not log in as often as that (RFC 2449 §6.5).  The text says when the last login was."""
 
 
 class MessageGone(Exception):
@@ -226,6 +245,7 @@ class IMaildrop(Interface):
     """The POP3 avatar: one account's messages, locked for one session."""
 
     listing: Listing = Attribute("Sizes and unique ids; fixed for the session.")
+    terms: Terms = Attribute("What holds for its account.")
 
     def open(index: int) -> Awaitable[IMessageReader]:
         """Raises MessageGone or MessageUnreadable."""
@@ -240,5 +260,8 @@ class IMaildrop(Interface):
 class IMailboxStore(Interface):
     """Where the mailboxes are.  (Delivering into them is the same object's IDeliveryTarget.)"""
 
-    def open_maildrop(account: Address, origin: Origin) -> Awaitable[IMaildrop]:
-        """Lock and list one account's messages.  Raises MaildropLocked, or OSError where the disk is at fault."""
+    def open_maildrop(account: Address, origin: Origin, terms: Terms, view: str) -> Awaitable[IMaildrop]:
+        """Lock and list one account's messages; *view*: of which of its devices, if not empty.
+
+        Raises MaildropLocked, LoginTooSoon, NoSuchView, or OSError where the disk is at fault.
+        """
