@@ -119,18 +119,20 @@ class Fetched:
     octets: bytes
 
 
-def log_in(server: ServerProcess, user: User) -> Wire:
-    """A POP3 session over TLS, logged in."""
+def log_in(server: ServerProcess, user: User, *before: str) -> Wire:
+    """A POP3 session over TLS, logged in, with commands to say *before* that."""
     wire = Wire(server.ports.pop3s, server.tls)
     assert wire.reply().startswith("+OK")
+    for command in before:
+        assert wire.say(command).startswith("+OK"), command
     assert wire.say(f"USER {user.address}").startswith("+OK")
     assert (reply := wire.say(f"PASS {user.password}")).startswith("+OK"), reply
     return wire
 
 
-def fetch(server: ServerProcess, user: User) -> list[Fetched]:
-    """All messages of *user*, left where they are."""
-    with log_in(server, user) as wire:
+def fetch(server: ServerProcess, user: User, *before: str) -> list[Fetched]:
+    """All messages of *user*, left where they are.  *before*: commands to say before the login."""
+    with log_in(server, user, *before) as wire:
         sizes = listing(wire, "LIST")
         uids = listing(wire, "UIDL")
         messages = []
