@@ -38,6 +38,17 @@ class OwnershipTests(TestCase):
         hand_over(self.config, NOBODY)
         self.assertEqual({NOBODY}, self.owners())
 
+    def test_folders_above_the_data_directory_let_the_servers_user_through(self) -> None:
+        config = Config(data=str(self.folder / "var" / "mail" / "maildirs"))
+        before = os.umask(0o022)
+        try:
+            make_data_directory(config)
+        finally:
+            os.umask(before)
+        hand_over(config, NOBODY)
+        with acting_as(NOBODY):
+            check_access(config)
+
     def test_link_is_given_away_and_not_what_it_leads_to(self) -> None:
         target = self.folder / "roots"
         target.touch()

@@ -46,6 +46,8 @@ def owner_of(folder: str) -> Owner:
 def make_data_directory(config: Config) -> None:
     """The data directory exists, and what is the server's own in it.  Raises ConfigError."""
     try:
+        # those above it are not ours to close: the server's user must get through
+        os.makedirs(os.path.dirname(config.data), 0o755, exist_ok=True)
         make_directory(config.server_folder)
     except OSError as error:
         raise ConfigError(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from twisted_mail.auth.directory import Directory
 from twisted_mail.cli.commandline import CommandError
 from twisted_mail.config import Config, demo_config, find_config, load
-from twisted_mail.ownership import acting_as, owner_of
+from twisted_mail.ownership import acting_as, make_data_directory, owner_of
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
@@ -33,8 +33,9 @@ def configuration(arguments: argparse.Namespace) -> Config:
 
 @contextmanager
 def opened_directory(config: Config) -> Iterator[Directory]:
-    """Raises DirectoryError."""
+    """Raises DirectoryError, or ConfigError where the data directory cannot be made."""
     with acting_as(owner_of(config.data)):
+        make_data_directory(config)
         directory = Directory(config.directory_file)
         try:
             yield directory
