@@ -17,6 +17,7 @@ from zope.interface.verify import verifyObject
 
 from twisted_mail.auth import checker as module
 from twisted_mail.auth import passwords
+from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import PasswordChecker, RecentLogins
 from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.logins import Logins
@@ -141,6 +142,47 @@ class CheckerTests(TestCase):
         runs = self.threads.runs
         self.successResultOf(self.login("alice", "secret"))
         self.assertEqual(runs, self.threads.runs)
+
+    def test_verifier_is_made_at_the_next_login_where_there_is_none(self) -> None:
+        self.assertFalse(self.directory.everybody_has_a_verifier())
+        self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+        self.assertFalse(self.directory.everybody_has_a_verifier())
+        self.successResultOf(self.login("alice", "secret"))
+        account = self.directory.account(ALICE)
+        assert account is not None
+        self.assertEqual(HASH, account.password)
+        self.assertEqual(passwords.new_verifier("secret", self.directory.salt(ALICE)), account.verifier)
+
+    def test_app_password_logs_in_where_it_is_meant_for_without_a_thread_but_for_the_note(self) -> None:
+        password = self.directory.app_passwords.add(ALICE, "phone", (Purpose.SMTP,), b"salt")
+        for _ in range(3):
+            self.assertEqual(b"alice@example.org", self.successResultOf(self.login("alice", password)))
+        self.assertEqual(1, self.threads.runs)
+        origin = Origin("192.0.2.1", "session", protocol="POP3")
+        done = self.checker.requestAvatarId(PasswordLogin("alice", password, origin))
+        self.failureResultOf(done, UnauthorizedLogin)
+
+    def test_app_password_does_not_wait_while_the_account_is_attacked(self) -> None:
+        password = self.directory.app_passwords.add(ALICE, "phone", (Purpose.SMTP,), b"salt")
+        for _ in range(ACCOUNT_RULE.free + 1):
+            self.login("alice", "guess").addErrback(lambda _: None)
+        self.assertNoResult(self.login("alice", "secret"))
+        self.successResultOf(self.login("alice", password))
+
+    def test_app_password_of_a_disabled_account_is_told_so(self) -> None:
+        password = self.directory.app_passwords.add(ALICE, "phone", (Purpose.SMTP,), b"salt")
+        self.directory.set_disabled(ALICE, True)
+        self.failureResultOf(self.login("alice", password), AccountDisabled)
+
+    def test_note_that_cannot_be_written_does_not_stop_a_login(self) -> None:
+        password = self.directory.app_passwords.add(ALICE, "phone", (Purpose.SMTP,), b"salt")
+
+        def full(account: Address, name: str) -> None:
+            raise module.DirectoryError("disk full")
+
+        self.patch(self.directory.app_passwords, "note_use", full)
+        self.successResultOf(self.login("alice", password))
+        self.assertEqual(1, len(self.flushLoggedErrors(module.DirectoryError)))
 
     def test_hash_changed_meanwhile_is_not_overwritten(self) -> None:
         self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")  # of "secret"

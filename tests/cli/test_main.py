@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, TestCase
 
 from twisted_mail.auth import passwords
+from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.names import alias_address
 from twisted_mail.cli import opening
@@ -280,6 +281,53 @@ class ImportTests(CommandCase):
         self.assertEqual([], server.accounts())
         self.succeed("account", "import", self.import_text("alice@example.org,{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"))
         self.assertEqual(1, len(server.accounts()))
+
+
+class AppPasswordTests(CommandCase):
+    def test_password_is_shown_once_and_logs_in_for_its_purpose(self) -> None:
+        self.add_alice()
+        shown = self.succeed("account", "app-password", "add", "alice@example.org", "phone", "--for", "pop3")
+        self.assertRegex(shown, r"^[a-z2-9-]{24}\n$")
+        passwords = self.directory().app_passwords
+        address = alias_address("alice@example.org")
+        self.assertEqual("phone", passwords.match(address, shown.strip().encode(), Purpose.POP3))
+        self.assertIsNone(passwords.match(address, shown.strip().encode(), Purpose.SMTP))
+        listed = self.succeed("account", "app-password", "list", "alice@example.org", "--json")
+        self.assertNotIn(shown.strip(), listed)
+        (row,) = json.loads(listed)
+        self.assertEqual(("phone", ["pop3"], None), (row["name"], row["for"], row["last_used"]))
+
+    def test_removed_password_is_no_longer_listed(self) -> None:
+        self.add_alice()
+        self.assertIn("no app passwords yet", self.succeed("account", "app-password", "list", "alice@example.org"))
+        self.succeed("account", "app-password", "add", "alice@example.org", "phone")
+        table = self.succeed("account", "app-password", "list", "alice@example.org")
+        self.assertRegex(table, r"(?m)^phone +smtp pop3 +\S+ +-$")
+        self.succeed("account", "app-password", "remove", "alice@example.org", "phone")
+        self.assertEqual("[]\n", self.succeed("account", "app-password", "list", "alice@example.org", "--json"))
+
+    def test_what_is_not_there_is_refused(self) -> None:
+        self.add_alice()
+        self.fail_with("no account bob", "account", "app-password", "add", "bob@example.org", "phone")
+        self.fail_with("no account bob", "account", "app-password", "list", "bob@example.org")
+        self.fail_with("app-password list", "account", "app-password", "remove", "alice@example.org", "phone")
+        self.fail_with("--help", "account", "app-password", "add", "alice@example.org", "phone", "--for", "imap")
+
+
+class AttributeTests(CommandCase):
+    def test_attributes_are_stored_in_seconds_and_removed_again(self) -> None:
+        self.add_alice()
+        output = self.succeed("account", "set", "alice@example.org", "expire=30d", "login-delay=60s")
+        self.assertEqual("alice@example.org: expire=2592000, login-delay=60\n", output)
+        self.succeed("account", "set", "alice@example.org", "expire=default")
+        self.assertEqual({"login-delay": "60"}, self.directory().attributes(alias_address("alice@example.org")))
+
+    def test_wrong_settings_are_refused_and_nothing_is_changed(self) -> None:
+        self.add_alice()
+        for wrong in ("expire", "expires=30d", "expire=30", "expire=", "=30d"):
+            self.fail_with("expire", "account", "set", "alice@example.org", "login-delay=60s", wrong)
+        self.fail_with("no account bob", "account", "set", "bob@example.org", "expire=30d")
+        self.assertEqual({}, self.directory().attributes(alias_address("alice@example.org")))
 
 
 class MainTests(CommandCase):

@@ -7,8 +7,8 @@ Questions are asked in the reactor's thread: each is one or two looks into a B-t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection, Cursor
 
@@ -288,6 +288,28 @@ class Directory:
             writer.execute(
                 "UPDATE account SET disabled = ? WHERE domain = ? AND local_part = ?", (disabled, *_key(address))
             )
+
+    def attributes(self, address: Address) -> dict[str, str]:
+        """What `mailserver account set` has set for this account."""
+        rows = self._select(
+            "SELECT name, value FROM account_attribute WHERE domain = ? AND local_part = ? ORDER BY name", _key(address)
+        )
+        return dict(rows.fetchall())
+
+    def set_attributes(self, address: Address, values: Mapping[str, str | None]) -> None:
+        """None: as for everybody.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            _require_account(_Lookup(writer.execute), address)
+            for name, value in values.items():
+                if value is None:
+                    writer.execute(
+                        "DELETE FROM account_attribute WHERE domain = ? AND local_part = ? AND name = ?",
+                        (*_key(address), name),
+                    )
+                else:
+                    writer.execute(
+                        "INSERT OR REPLACE INTO account_attribute VALUES (?, ?, ?, ?)", (*_key(address), name, value)
+                    )
 
     # ---- aliases
 

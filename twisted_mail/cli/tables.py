@@ -35,6 +35,8 @@ def _text(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
+        case None:
+            return "-"
         case list():
             return " ".join(map(str, value))
         case _:

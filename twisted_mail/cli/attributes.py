@@ -1,0 +1,68 @@
+"""`mailserver account set`: what is particular to one account.
+
+ATTRIBUTES says which there are.  What acts on them reads them from the directory, in the form in which they are stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twisted_mail.auth.names import account_address
+from twisted_mail.cli.commandline import CommandError, Parser, add_command
+from twisted_mail.cli.opening import configuration, opened_directory
+from twisted_mail.units import parse_duration
+
+DEFAULT = "default"
+"""The value that means: as for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A row of the table."""
+
+    read: Callable[[str], str]
+    """From what was written to what is stored; raises ValueError in words for who wrote it."""
+    help: str
+
+
+def _seconds(text: str) -> str:
+    return str(parse_duration(text))
+
+
+ATTRIBUTES: Mapping[str, Attribute] = {
+    "expire": Attribute(_seconds, "mail is deleted when it is that old, as in expire=30d"),
+    "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s"),
+}
+
+
+def add_set(commands: argparse._SubParsersAction[Parser]) -> None:
+    """account set."""
+    known = "; ".join(f"{name}: {attribute.help}" for name, attribute in ATTRIBUTES.items())
+    text = f"Set what is particular to an account.  {known}.  NAME={DEFAULT} removes it."
+    parser = add_command(commands, "set", text, set_attributes)
+    parser.add_argument("address", metavar="ADDRESS")
+    parser.add_argument("settings", metavar="NAME=VALUE", nargs="+")
+
+
+def set_attributes(arguments: argparse.Namespace) -> None:
+    address = account_address(arguments.address)
+    values = dict(_parsed(setting) for setting in arguments.settings)
+    with opened_directory(configuration(arguments)) as directory:
+        directory.set_attributes(address, values)
+        now = directory.attributes(address)
+    print(f"{address}: {', '.join(f'{name}={value}' for name, value in now.items()) or 'nothing in particular'}")
+
+
+def _parsed(setting: str) -> tuple[str, str | None]:
+    name, equals, value = setting.partition("=")
+    attribute = ATTRIBUTES.get(name)
+    if not equals or attribute is None:
+        raise CommandError(f'"{setting}" is not NAME=VALUE; there is {", ".join(ATTRIBUTES)}')
+    if value == DEFAULT:
+        return name, None
+    try:
+        return name, attribute.read(value)
+    except ValueError as error:
+        raise CommandError(f"{name}: {error}") from error
