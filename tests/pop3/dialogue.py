@@ -1,7 +1,8 @@
 """What stands around a POP3 session in a dialogue (the format is in tests/dialogue.py).
 
 Its settings:  `maildrop=hello,dots` what the account has, by the names in MESSAGES; `tls` encrypted from the start;
-`stls` STLS is offered; `plaintext` passwords are taken without TLS; `mechanisms=PLAIN,LOGIN` those that are offered.
+`stls` STLS is offered; `plaintext` passwords are taken without TLS; `mechanisms=PLAIN,LOGIN` those that are offered;
+`expire=30` days and `delay=60` seconds are the account's terms, when others have none.
 
 The account is `alice` with the password `secret`; `busy` as password meets a locked maildrop, all others are wrong.
 By SCRAM it is the user of RFC 7677.
@@ -29,6 +30,7 @@ from twisted_mail.pop3.events import (
 )
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.sasl import PasswordCredentials, ProvenCredentials
 
 INTERNATIONALISED = {
@@ -67,7 +69,9 @@ class Server:
             implementation="Twisted-Mail",
             max_errors=5,
         )
-        self.session = ServerSession(options, tls="tls" in settings)
+        expire = settings.get("expire")
+        self._terms = Terms(int(expire) if expire else None, int(settings.get("delay", 0)))
+        self.session = ServerSession(options, tls="tls" in settings, terms=TermsRange(self._terms, Terms()))
         self._names = settings["maildrop"].split(",") if "maildrop" in settings else []
         self.events: list[str] = []
         self.session.greet()
@@ -108,7 +112,8 @@ class Server:
                 for index, name in enumerate(self._names)
                 if name in INTERNATIONALISED
             }
-            self.session.logged_in(Listing([wire_size(text) for text in texts], self._names, downgraded))
+            listing = Listing([wire_size(text) for text in texts], self._names, downgraded)
+            self.session.logged_in(listing, self._terms)
         elif (user, password) == ("alice", "busy"):
             self.session.refuse("Another program is fetching this mail, try again in a minute", "IN-USE")
         else:

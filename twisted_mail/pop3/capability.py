@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from twisted_mail.mechanisms import offered
 from twisted_mail.pop3.command import State
+from twisted_mail.pop3.terms import TermsRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Standing:
     options: SessionOptions
     state: State
     tls: bool
+    terms: TermsRange
+    """Of all accounts before the login, of one after it."""
 
     @property
     def may_log_in(self) -> bool:
@@ -75,6 +78,8 @@ CAPABILITIES = (
         lambda standing: bool(standing.mechanisms),
         lambda standing: " ".join(standing.mechanisms),
     ),
+    Capability("EXPIRE", "RFC 2449 §6.7", arguments=lambda standing: standing.terms.expire),
+    Capability("LOGIN-DELAY", "RFC 2449 §6.5", arguments=lambda standing: standing.terms.login_delay),
     Capability("UTF8", "RFC 6856 §2", arguments=lambda standing: "USER"),
     Capability("LANG", "RFC 6856 §3"),
     Capability("IMPLEMENTATION", "RFC 2449 §6.9", arguments=lambda standing: standing.options.implementation),

@@ -29,6 +29,7 @@ from twisted_mail.pop3.events import (
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.login import Login
 from twisted_mail.pop3.reply import POP3Error, Replies
+from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.transaction import Transaction
 from twisted_mail.pop3.transfer import Encoder, encoder_for
@@ -45,10 +46,11 @@ _END = b".\r\n"
 class ServerSession:
     """One connection's session."""
 
-    def __init__(self, options: SessionOptions, *, tls: bool = False) -> None:
-        """*tls*: the connection is encrypted from its first octet."""
+    def __init__(self, options: SessionOptions, *, tls: bool = False, terms: TermsRange | None = None) -> None:
+        """*tls*: the connection is encrypted from its first octet; *terms*: of all accounts."""
         self._options = options
         self._tls = tls
+        self._terms = terms or TermsRange()
         self._lines = LineBuffer(command.MAX_AUTH_LINE)
         self._replies = Replies()
         self._told = False
@@ -145,9 +147,10 @@ class ServerSession:
 
     # ---- answers
 
-    def logged_in(self, listing: Listing) -> None:
-        """Answer Authenticate: this is the maildrop."""
+    def logged_in(self, listing: Listing, terms: Terms | None = None) -> None:
+        """Answer Authenticate: this is the maildrop, and what holds for its account."""
         self._answered(Authenticate)
+        self._terms = TermsRange.of(terms or Terms())
         self._transaction = Transaction(listing, self._utf8)
         self._enter(State.TRANSACTION)
         self._replies.accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
@@ -310,7 +313,8 @@ class ServerSession:
 
     def _capa(self) -> None:
         self._replies.accept(Text.CAPABILITIES)
-        self._replies.send(capability_lines(Standing(self._options, self._state, self._tls)) + _END)
+        standing = Standing(self._options, self._state, self._tls, self._terms)
+        self._replies.send(capability_lines(standing) + _END)
 
     def _set_language(self, wanted: str) -> None:
         """LANG (RFC 6856 §3): before it, and after i-default, all texts are ASCII."""
