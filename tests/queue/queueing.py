@@ -129,13 +129,15 @@ class Remote:
     waits: bool = False
     pending: list[Deferred[None]] = field(default_factory=list)
     """With `waits`: attempts that end when these fire."""
+    forgets: set[str] = field(default_factory=set)
+    """Recipients that it does not answer for."""
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         self.options.append(options)
         self.senders.append(sender)
         return _RemoteDelivery(self, origin.session)
 
-    def finish(self, domain: str = "") -> None:
+    def finish(self) -> None:
         """Let what waits go on."""
         pending, self.pending = self.pending, []
         for each in pending:
@@ -164,7 +166,7 @@ class _RemoteDelivery:
             if answer is None:
                 remote.taken.append((message.id, str(each.address)))
         remote.texts.append(b"".join(message.pieces()))
-        return answers
+        return {each: answer for each, answer in answers.items() if str(each.address) not in remote.forgets}
 
     async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
         raise NotImplementedError("the queue delivers in one step")
