@@ -91,25 +91,27 @@ class ClientSession:
         self._expected: deque[_Step] = deque([_Step(Stage.GREETING, self._greeted)])
         self._transaction: _Transaction | None = None
         self._open_at_peer = False
-        self._over = False
         self._in_tls_handshake = False
         self.offer = PeerOffer()
         self.dialogue = Dialogue()
-        self.answered = 0
-        """Replies so far: whoever counts seconds starts anew with each."""
+        self.is_over = False
+        """No more commands: the peer said 421 or nonsense, or QUIT is answered."""
 
     # ---- octets
 
-    def receive_data(self, data: bytes) -> None:
-        """Take what the peer sent; `next_event` may have something to say then."""
-        if self._over or self._in_tls_handshake:
-            return
+    def receive_data(self, data: bytes) -> bool:
+        """Take what the peer sent.  True: a reply is complete, or the session is broken; False: more is needed."""
+        if self.is_over or self._in_tls_handshake:
+            return False
         self._reader.receive_data(data)
+        replied = False
         try:
-            while not self._over and not self._in_tls_handshake and (reply := self._reader.next_reply()) is not None:
+            while not self.is_over and not self._in_tls_handshake and (reply := self._reader.next_reply()) is not None:
                 self._take(reply)
+                replied = True
         except ReplyError as error:
             self._break(str(error))
+        return replied or self.is_over
 
     def next_event(self) -> ClientEvent | None:
         """What happened next; None: nothing more before the next octets."""
@@ -131,13 +133,13 @@ class ClientSession:
     @property
     def is_usable(self) -> bool:
         """Nothing is under way and the next message may begin."""
-        return not (self._over or self._expected or self._steps or self._transaction)
+        return not (self.is_over or self._expected or self._steps or self._transaction)
 
     @property
     def in_doubt(self) -> bool:
         """The whole message is sent, and the peer has not said what it did with it."""
         transaction = self._transaction
-        return transaction is not None and self.awaited is Stage.END and bool(transaction.waiting)
+        return transaction is not None and transaction.sent and bool(transaction.waiting)
 
     @property
     def replies(self) -> dict[Recipient, Reply]:
@@ -153,11 +155,11 @@ class ClientSession:
             return
         self._say(Stage.STARTTLS, b"STARTTLS", self._starttls_answered)
 
-    def tls_started(self, description: str = "") -> None:
+    def tls_started(self) -> None:
         """TLS is up: what was known of the peer is forgotten, and EHLO said again (RFC 3207 §4.2).  Ready follows."""
         self._in_tls_handshake = False
         self.offer = PeerOffer()
-        self.dialogue.note(f"TLS is up {description}".rstrip())
+        self.dialogue.note("TLS is up")
         self._hello()
 
     def log_in(self, credentials: PasswordCredentials) -> None:
@@ -312,7 +314,7 @@ class ClientSession:
         if reply.is_positive:
             self._break("the message was answered before its end")
             return
-        self._over = True
+        self.is_over = True
         self._current.settle_rest(reply)
         self._finish(self._current)
 
@@ -344,7 +346,6 @@ class ClientSession:
         self.dialogue.client(step.shown, step.about)
 
     def _take(self, reply: Reply) -> None:
-        self.answered += 1
         step = self._expected.popleft() if self._expected else None
         self.dialogue.server(str(reply) if "\n" not in reply.text else _lines(reply), step.about if step else None)
         if reply.code == 421 or step is None:
@@ -359,7 +360,7 @@ class ClientSession:
     def _go_on(self) -> None:
         """Say what may be said now; see whether the transaction is over."""
         transaction = self._transaction
-        if transaction is None or self._over:
+        if transaction is None or self.is_over:
             return
         pipelining = "PIPELINING" in self.offer
         while self._steps and (pipelining or not self._expected):
@@ -388,7 +389,7 @@ class ClientSession:
         if reply.code != 421:
             self._break(f"a reply to nothing: {reply}")
             return
-        self._over = True
+        self.is_over = True
         if self._transaction is not None:
             self._transaction.settle_rest(reply)
             self._finish(self._transaction)
@@ -403,11 +404,11 @@ class ClientSession:
             self._events.append(Declined(stage, reply))
 
     def _close(self) -> None:
-        self._over = True
+        self.is_over = True
         self._events.append(Closed())
 
     def _break(self, reason: str) -> None:
-        self._over = True
+        self.is_over = True
         self.dialogue.note(reason)
         self._events.append(Broken(reason))
 
