@@ -1,0 +1,126 @@
+"""Mail to other servers: an IDeliveryTarget whose "yes" means that another server has the message.
+
+The queue calls it for the recipients of one domain at a time; several domains in one delivery work too, one after
+another.  At least once: where an answer to the end of a message is cut off, the recipients are answered with 4yz, and
+a later attempt may make a second copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail.content import Blocking, Message
+from twisted_mail.delivery.attempt import Attempt, Letter
+from twisted_mail.delivery.routes import Routes
+from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, MailHost, RemoteRefusal
+from twisted_mail.protocols.destination import Destination
+from twisted_mail.protocols.smtppool import ConnectionPool
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.client_commands import Content
+from twisted_mail.smtp.envelope import Body, MailOptions, Origin, Recipient
+from twisted_mail.smtp.reply import SMTPError
+
+Results = Mapping[Recipient, SMTPError | None]
+
+
+@implementer(IDeliveryTarget)
+class Relay:
+    """Sends each message on at once, to a route's server, the smarthost, or the servers that DNS names."""
+
+    log = Logger()
+
+    def __init__(self, routes: Routes, resolver: IMXResolver, pool: ConnectionPool) -> None:
+        self._routes = routes
+        self._resolver = resolver
+        self._pool = pool
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IRelayDelivery:
+        return _RelayDelivery(self, sender, options)
+
+    async def close(self) -> None:
+        """End the connections that are kept."""
+        await self._pool.close()
+
+    def route(self, domain: str) -> Destination | str:
+        """What recipients have in common that travel together: a server that the configuration names, or the domain."""
+        return self._routes.find(domain) or domain
+
+    async def attempt(self, route: Destination | str, letter: Letter, recipients: Sequence[Recipient]) -> Attempt:
+        """What came of it is in its results."""
+        attempt = Attempt(self._pool, letter, recipients)
+        try:
+            destinations = [route] if isinstance(route, Destination) else await self._servers(route)
+        except RemoteRefusal as refusal:
+            self.log.info("{id} to {domain}: {reply}", id=letter.message.id, domain=route, reply=str(refusal))
+            attempt.results.update(dict.fromkeys(recipients, refusal))
+            return attempt
+        await attempt.run(destinations)
+        return attempt
+
+    async def letter(self, sender: Address | None, options: MailOptions, message: Message) -> Letter:
+        """Raises OSError: the message cannot be read."""
+        return Letter(sender, options, await _content(message, options, self._pool.options.blocking), message)
+
+    async def _servers(self, domain: str) -> list[Destination]:
+        """Raises RemoteRefusal."""
+        hosts: Sequence[MailHost] = await self._resolver.hosts(domain)
+        return [Destination(host.name, address, host.port) for host in hosts for address in host.addresses]
+
+
+@implementer(IRelayDelivery)
+class _RelayDelivery:
+    def __init__(self, relay: Relay, sender: Address | None, options: MailOptions) -> None:
+        self._relay = relay
+        self._envelope = (sender, options)
+        self._recipients: dict[Recipient, None] = {}
+        self._prepared: Message | None = None
+        self.reports_success: set[Recipient] = set()
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        self._recipients[recipient] = None
+
+    async def deliver(self, message: Message) -> Results:
+        try:
+            letter = await self._relay.letter(*self._envelope, message)
+        except OSError:
+            unreadable = SMTPError.of(451, "3.0", "The message cannot be read from the disk here")
+            return dict.fromkeys(self._recipients, unreadable)
+        results: dict[Recipient, SMTPError | None] = {}
+        for route, recipients in self._groups().items():
+            attempt = await self._relay.attempt(route, letter, recipients)
+            results.update(attempt.results)
+            self.reports_success |= attempt.reports_success
+        return results
+
+    async def prepare(self, message: Message) -> Results:
+        """Another server cannot be asked to hold back: all that can fail does so in `commit`."""
+        self._prepared = message
+        return dict.fromkeys(self._recipients)
+
+    async def commit(self) -> None:
+        assert self._prepared is not None
+        for refusal in (await self.deliver(self._prepared)).values():
+            if refusal is not None:
+                raise refusal
+
+    def abort(self) -> None:
+        self._prepared = None
+
+    def _groups(self) -> dict[Destination | str, list[Recipient]]:
+        groups: dict[Destination | str, list[Recipient]] = {}
+        for recipient in self._recipients:
+            groups.setdefault(self._relay.route(recipient.address.domain), []).append(recipient)
+        return groups
+
+
+async def _content(message: Message, options: MailOptions, blocking: Blocking) -> Content:
+    """Looks at every octet; a large message is read in a thread.  Raises OSError."""
+    size = message.size if options.body is Body.BINARY_MIME else message.wire_size
+    header = message.header.isascii()
+    body = message.body
+    if isinstance(body, bytes):
+        return Content(size, header, body.isascii())
+    return Content(size, header, bool(await blocking(lambda: all(piece.isascii() for piece in body.pieces()))))
