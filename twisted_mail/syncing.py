@@ -2,7 +2,7 @@
 
 A few are synced one by one.  From SHARED_FROM on, one syncfs(2) for each file system stands for all of them: each
 fsync is a flush of the disk's cache, and 20 small messages cost 2.3 ms with two syncfs against 6.5 ms with 40 fsync
-(docs/decisions/0004).  It waits for everybody's dirty pages, so it is given up for a while when it takes long for
+(docs/decisions/0008).  It waits for everybody's dirty pages, so it is given up for a while when it takes long for
 little.  Since Linux 5.8 syncfs reports errors of writing; then all that shared it count as failed.
 """
 
