@@ -30,6 +30,10 @@ WRONG = {
     "[limits]\nfrogs = 1": (2, "limits.frogs", "takes message_size, recipients"),
     '[auth]\nmechanisms = ["PLAIN", "GSSAPI"]': (2, "auth.mechanisms", "there is SCRAM-SHA-256-PLUS"),
     '[auth]\nmechanisms = "PLAIN"': (2, "auth.mechanisms", 'as in ["PLAIN", "LOGIN"]'),
+    '[proxy]\nlisteners = ["smtp"]': (2, "proxy.listeners", 'trusted = ["192.0.2.7"]'),
+    '[proxy]\nlisteners = ["imap"]\ntrusted = ["::1"]': (2, "proxy.listeners", "there is smtp, submission"),
+    '[proxy]\ntrusted = ["localhost"]': (2, "proxy.trusted", 'write it like "192.0.2.7"'),
+    '[proxy]\ntrusted = "10.0.0.0/8"': (2, "proxy.trusted", 'trusted = ["192.0.2.7"]'),
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),
@@ -107,7 +111,7 @@ class ConfigTests(TestCase):
         uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
-        sections = (config.listen, config.tls, config.limits, config.auth, config.relay)
+        sections = (config.listen, config.tls, config.limits, config.auth, config.proxy, config.relay)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         self.assertEqual(options, written)
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 from twisted_mail.listenaddress import ListenAddress
+from twisted_mail.networks import Network, parse_network
 from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
 from twisted_mail.units import parse_duration, parse_size
 
-__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Relay", "demo_config"]
+__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Proxy", "Relay", "demo_config"]
 __all__ += ["find_config", "load"]
 
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
@@ -121,6 +122,17 @@ def _listen_address(value: object, place: Place) -> ListenAddress:
     return ListenAddress.parse(_text(value, place), str(place) if place.key else "")
 
 
+def _network(value: object, place: Place) -> Network:
+    return parse_network(_text(value, place))
+
+
+def _service(value: object, place: Place) -> str:
+    name = _text(value, place)
+    if name not in (services := [f.name for f in fields(Listen)]):
+        raise ValueError(f'"{name}" is not a service of [listen]; there is {", ".join(services)}')
+    return name
+
+
 def _client_endpoint(value: object, place: Place) -> str:
     text = _text(value, place)
     if text and ":" not in text:
@@ -187,6 +199,16 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy or balancer in front of this server."""
+
+    listeners: tuple[str, ...] = setting(_list_of(_service, '"smtp"'), [])
+    """Services of [listen] whose connections begin with a PROXY header, all of them."""
+    trusted: tuple[Network, ...] = setting(_list_of(_network, '"192.0.2.7"'), [])
+    """Who may say by such a header who the client is; others are turned away there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
     """Mail to other domains."""
 
@@ -213,6 +235,7 @@ class Config:
     tls: TLS = field(default_factory=TLS)
     limits: Limits = field(default_factory=Limits)
     auth: Auth = field(default_factory=Auth)
+    proxy: Proxy = field(default_factory=Proxy)
     relay: Relay = field(default_factory=Relay)
     file: str | None = field(default=None, compare=False)
     """Where it was read from; None: demo mode."""
@@ -245,10 +268,20 @@ def load(path: str, *, check_files: bool = True) -> Config:
     """
     file = SettingsFile(path)
     config = file.read(Config)
+    _check_proxy(file, config)
     if check_files:
         _check_tls_files(file, config.tls)
         _check_tls_ports(file, config)
     return replace(config, file=path)
+
+
+def _check_proxy(file: SettingsFile, config: Config) -> None:
+    for name in config.proxy.listeners:
+        only_unix = all(address.kind == "unix" for address in getattr(config.listen, name))
+        if not config.proxy.trusted and not only_unix:
+            raise file.place("proxy.listeners").error(
+                'needs the addresses of the proxies beside it; write trusted = ["192.0.2.7"] in [proxy]'
+            )
 
 
 def _check_tls_files(file: SettingsFile, tls: TLS) -> None:

@@ -10,8 +10,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twisted.application.service import Service
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -44,11 +43,13 @@ from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.message.identifier import message_id
+from twisted_mail.networks import Networks
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts, LocalCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
+from twisted_mail.protocols.proxy import ProxyFactory
 from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import CertificateError, Certificates
 from twisted_mail.smtp.address import Address
@@ -128,13 +129,14 @@ class House:
         self._limits = ConnectionLimits(
             config.limits.connections, config.limits.connections_per_host, neighbours.counts
         )
-        self.factories = {
+        factories = {
             "smtp": self._smtp(strangers),
             "submission": self._smtp(senders, submission=True),
             "submissions": self._smtp(senders, submission=True, tls_at_once=True),
             "pop3": self._pop3(readers),
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
+        self.factories = {name: self._behind_proxy(name, factory) for name, factory in factories.items()}
 
     def _mechanisms(self) -> tuple[str, ...]:
         """What is offered now: a program that takes SCRAM and fails tries nothing else."""
@@ -180,6 +182,10 @@ class House:
     def _factory(self, build: Build, idle_limit: float, tls_at_once: bool) -> ConnectionFactory:
         listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit)
         return ConnectionFactory(listener, build)
+
+    def _behind_proxy(self, name: str, factory: ConnectionFactory) -> ConnectionFactory | ProxyFactory:
+        proxy = self._config.proxy
+        return ProxyFactory(factory, Networks(proxy.trusted), self._reactor) if name in proxy.listeners else factory
 
     def _new_message(self) -> MessageBuilder:
         identifier = message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
