@@ -71,6 +71,8 @@ class OwnershipTests(TestCase):
         hand_over(self.config, NOBODY)
         self.assertEqual(0, os.stat(self.config.data).st_uid)
         self.assertEqual(NOBODY[0], self.server_folder.stat().st_uid)
+        with acting_as(NOBODY):
+            self.assertRaises(ConfigError, check_access, self.config)
 
     def test_folder_that_is_not_there_belongs_to_whom_the_one_around_it_does(self) -> None:
         home = self.folder / "home"

@@ -75,11 +75,12 @@ def hand_over(config: Config, owner: Owner) -> None:
 
 def check_access(config: Config) -> None:
     """Raises ConfigError unless the effective user can keep the server's files."""
-    if not os.access(config.server_folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-        raise ConfigError(
-            f"{_place(config)}: {config.server_folder} belongs to another user than the one that the server runs as; "
-            f"as root: chown -R {os.geteuid()}:{os.getegid()} {config.data}"
-        )
+    for folder in (config.data, config.server_folder):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            raise ConfigError(
+                f"{_place(config)}: {folder} belongs to another user than the one that the server runs as; "
+                f"as root: chown -R {os.geteuid()}:{os.getegid()} {config.data}"
+            )
 
 
 def _place(config: Config) -> str:
