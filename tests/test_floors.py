@@ -24,6 +24,7 @@ HOUSE = {
     "listenaddress",
     "workers",
     "listeners",
+    "outgoing",
     "ownership",
     "demo",
     "cli",

@@ -212,6 +212,8 @@ class Proxy:
 class Relay:
     """Mail to other domains."""
 
+    enabled: bool = setting(_flag, True)
+    """False: users may write to our own domains only."""
     smarthost: str = setting(_client_endpoint, "")
     """A client endpoint string; empty: deliver to MX."""
     smarthost_user: str = setting(_text, "")

@@ -44,9 +44,11 @@ from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.message.identifier import message_id
 from twisted_mail.networks import Networks
+from twisted_mail.outgoing import Outgoing, read_smarthost
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
+from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts, LocalCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.proxy import ProxyFactory
@@ -70,7 +72,7 @@ DISK_THREADS = 4
 HASH_THREADS = 2
 """Threads that check passwords: a storm of wrong ones takes no more of the machine."""
 
-NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains yet")
+NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains")
 
 Build = Callable[[Listener, Callable[[Connection], None]], Connection]
 
@@ -89,7 +91,12 @@ class House:
     """All objects of one process, wired together.  `factories` has one for each service of [listen]."""
 
     def __init__(
-        self, config: Config, certificates: Certificates | None, reactor: ReactorBase, neighbours: Neighbours
+        self,
+        config: Config,
+        certificates: Certificates | None,
+        smarthost: Destination | None,
+        reactor: ReactorBase,
+        neighbours: Neighbours,
     ) -> None:
         self._config = config
         self._certificates = certificates
@@ -110,7 +117,12 @@ class House:
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
-        router = Traced(Router(users, store, Refusing(NO_RELAY)), config.hostname, reactor)
+        self._outgoing: Outgoing | None = None
+        if config.relay.enabled and config.file is not None:
+            self._outgoing = Outgoing(config, smarthost, self.committer, disk, reactor)
+        outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
+        self._router = Router(users, store, outside)
+        router = Traced(self._router, config.hostname, reactor)
         from_strangers = InboundPolicy(users, router)
 
         def from_user(account: Address) -> IDeliveryTarget:
@@ -195,13 +207,17 @@ class House:
         self.committer.start()
         for pool in self.threads:
             pool.start()
+        if self._outgoing is not None:
+            self._outgoing.start(self._router)
         if self._sweeper is not None:
             self._sweeper.start()
 
-    def stop(self) -> None:
-        """Blocks until what was begun is on disk."""
+    async def stop(self) -> None:
+        """Blocks, in the end, until what was begun is on disk."""
         if self._sweeper is not None:
             self._sweeper.stop()
+        if self._outgoing is not None:
+            await self._outgoing.stop(FINISH)
         self.committer.stop()
         for pool in self.threads:
             pool.stop()
@@ -217,6 +233,7 @@ class Serving:
         self,
         config: Config,
         certificates: Certificates | None,
+        smarthost: Destination | None,
         bound: Mapping[str, Sequence[BoundAddress]],
         reactor: ReactorBase,
         neighbours: Neighbours,
@@ -225,7 +242,7 @@ class Serving:
         self._reactor = reactor
         self._bound = bound
         self._ports: list[IListeningPort] = []
-        self.house = House(config, certificates, reactor, neighbours)
+        self.house = House(config, certificates, smarthost, reactor, neighbours)
 
     async def open(self) -> None:
         """Start everything, then take connections.  Raises ConfigError."""
@@ -243,7 +260,7 @@ class Serving:
                 address.close()
         factories = self.house.factories.values()
         await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
-        self.house.stop()
+        await self.house.stop()
 
 
 class MailServer(Service):
@@ -267,6 +284,7 @@ class MailServer(Service):
         with acting_as(owner or (os.geteuid(), os.getegid())):
             _check_directory(config)
         self._certificate = _read_certificate(config)
+        self._smarthost = read_smarthost(config.relay)
         self._bound = _bind(config)
         self._serving: Serving | None = None
         self._workers: Workers | None = None
@@ -284,12 +302,12 @@ class MailServer(Service):
         if self._certificate is None:
             self.log.warn("{text}", text=_without_tls(config))
         if config.workers > 1:
-            self._workers = Workers(config, self._certificate, self._bound, self._reactor)
+            self._workers = Workers(config, self._certificate, self._smarthost, self._bound, self._reactor)
             self._workers.start()
         else:
             certificates = Certificates(*self._certificate) if self._certificate else None
             alone = Neighbours(LocalCounts(), Throttle(), leads=True)
-            self._serving = Serving(config, certificates, self._bound, self._reactor, alone)
+            self._serving = Serving(config, certificates, self._smarthost, self._bound, self._reactor, alone)
             password = demo.make_account(self._serving.house.directory) if config.file is None else None
             await self._serving.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
@@ -310,7 +328,7 @@ class MailServer(Service):
         if self._serving is not None:
             await self._serving.close()
         if self._workers is not None:
-            await self._workers.stop(FINISH + 5.0)
+            await self._workers.stop(2 * FINISH + 5.0)
             for addresses in self._bound.values():
                 for address in addresses:
                     address.close()

@@ -68,7 +68,7 @@ def main() -> None:
     counts = SharedCounts(memory, startup.number, startup.workers)
     neighbours = Neighbours(counts, wire.throttle, leads=startup.number == 0)
     certificates = Certificates(*startup.certificate) if startup.certificate else None
-    serving = Serving(startup.config, certificates, _adopted(startup), reactor, neighbours)
+    serving = Serving(startup.config, certificates, startup.smarthost, _adopted(startup), reactor, neighbours)
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
     reactor.run()

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from twisted_mail.config import Config, ListenAddress
 from twisted_mail.listeners import BoundAddress
+from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import SharedCounts
 
 NEWS = 3
@@ -43,6 +44,7 @@ class Startup:
     config: Config
     certificate: tuple[bytes, bytes] | None
     """Certificate chain and key in PEM."""
+    smarthost: Destination | None
     sockets: Mapping[str, Sequence[tuple[ListenAddress, int | None]]]
     """Service of [listen] -> addresses with their descriptors; None: an endpoint that the worker opens itself."""
     number: int
@@ -70,6 +72,7 @@ class Workers:
         self,
         config: Config,
         certificate: tuple[bytes, bytes] | None,
+        smarthost: Destination | None,
         bound: Mapping[str, Sequence[BoundAddress]],
         reactor: ReactorBase,
     ) -> None:
@@ -78,7 +81,7 @@ class Workers:
         os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
         self._descriptors: dict[int, int] = {}
         sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
-        self._startup = Startup(config, certificate, sockets, 0, config.workers, type(reactor).__module__)
+        self._startup = Startup(config, certificate, smarthost, sockets, 0, config.workers, type(reactor).__module__)
         self._running: dict[int, _Worker] = {}
         self._stopped: Deferred[None] | None = None
 

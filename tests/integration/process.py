@@ -107,7 +107,8 @@ class ServerProcess:
         listen = "\n".join(
             f'{field.name} = ["tcp:{getattr(self.ports, field.name)}:interface=127.0.0.1"]' for field in fields(Ports)
         )
-        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\nweb = []\n{more}\n')
+        relay = "" if "[relay]" in more else "[relay]\nenabled = false\n"  # no test may reach another machine
+        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\nweb = []\n{relay}{more}\n')
 
     def admin(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `mailserver ...` on this configuration; it must succeed."""
