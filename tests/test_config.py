@@ -34,6 +34,8 @@ WRONG = {
     '[proxy]\nlisteners = ["imap"]\ntrusted = ["::1"]': (2, "proxy.listeners", "there is smtp, submission"),
     '[proxy]\ntrusted = ["localhost"]': (2, "proxy.trusted", 'write it like "192.0.2.7"'),
     '[proxy]\ntrusted = "10.0.0.0/8"': (2, "proxy.trusted", 'trusted = ["192.0.2.7"]'),
+    "[pop3]\nundo = 7": (2, "pop3.undo", '"7 seconds"'),
+    '[pop3]\nundo = "week"': (2, "pop3.undo", "write it like"),
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),
@@ -47,6 +49,8 @@ WRONG = {
     '[relay]\nsmarthost = "smtp.example.net"': (2, "relay.smarthost", '"tcp:smtp.example.net:587"'),
     '[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"': (2, "tls.certificate", "No such file"),
     '[tls]\ncertificate = "mailserver.toml"': (2, "tls.certificate", "write key ="),
+    '[tls]\nnames = "gone"': (2, "tls.names", "/etc/letsencrypt/live"),
+    '[tls]\nclient_authority = "gone.pem"': (2, "tls.client_authority", "No such file"),
     '[tls]\nkey = "mailserver.toml"': (2, "tls.key", "write certificate ="),
     '[tls]\ncertificate = "mailserver.toml"\nkey = "."': (3, "tls.key", "Is a directory"),
     '[listen]\nsmtp = []\nsubmissions = ["tcp:465"]': (3, "listen.submissions", "write submissions = []"),
@@ -107,11 +111,16 @@ class ConfigTests(TestCase):
         self.assertEqual(replace(defaults, hostname="mail.example.org"), load(self.write(uncommented)))
         self.assertEqual(os.path.join(self.folder, "tls", "privkey.pem"), defaults.tls.key)
 
+    def test_undo_is_switched_off_with_0(self) -> None:
+        for value in ('"0"', "0", '"0 days"'):
+            self.assertEqual(0, load(self.write(f"[pop3]\nundo = {value}")).pop3.undo)
+        self.assertEqual(7 * 86_400, load(self.write("")).pop3.undo)
+
     def test_sample_names_every_option(self) -> None:
         uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
-        sections = (config.listen, config.tls, config.limits, config.auth, config.proxy, config.relay)
+        sections = (config.listen, config.tls, config.limits, config.auth, config.pop3, config.proxy, config.relay)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         self.assertEqual(options, written)
 

@@ -7,6 +7,7 @@ are a promise to users (docs/architecture.md); etc/mailserver.toml shows them al
 from __future__ import annotations
 
 import os
+import re
 import socket
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
@@ -57,6 +58,12 @@ def _duration(value: object, place: Place) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f'needs a unit; write "{value} seconds" or "{value} minutes"')
     return parse_duration(_text(value, place))
+
+
+def _duration_or_none(value: object, place: Place) -> int:
+    """0 is none, with a unit or without."""
+    text = str(value) if isinstance(value, int) else _text(value, place)
+    return 0 if re.fullmatch(r"0 *[a-z]*", text) else _duration(value, place)
 
 
 def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
@@ -173,6 +180,10 @@ class TLS:
 
     certificate: str | None = setting(_file_if_there, "tls/fullchain.pem")
     key: str | None = setting(_file_if_there, "tls/privkey.pem")
+    names: str | None = setting(_optional_path, "")
+    """A folder of folders, each with a certificate for other names, and its key."""
+    client_authority: str | None = setting(_optional_path, "")
+    """Who certifies clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +207,16 @@ class Auth:
     """Passwords without TLS."""
     mechanisms: tuple[str, ...] = setting(_mechanisms, "auto")
     """Of SASL, for passwords.  Empty: SCRAM while every account can use it, PLAIN and LOGIN (docs/decisions/0007)."""
+
+
+@dataclass(frozen=True, slots=True)
+class POP3:
+    """Fetching mail."""
+
+    undo: int = setting(_duration_or_none, "7 days")
+    """Seconds for which deleted mail can be restored; 0: not at all."""
+    undo_size: int = setting(_octets, "1 GiB")
+    """Octets of it that are kept, an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +258,7 @@ class Config:
     tls: TLS = field(default_factory=TLS)
     limits: Limits = field(default_factory=Limits)
     auth: Auth = field(default_factory=Auth)
+    pop3: POP3 = field(default_factory=POP3)
     proxy: Proxy = field(default_factory=Proxy)
     relay: Relay = field(default_factory=Relay)
     file: str | None = field(default=None, compare=False)
@@ -296,13 +318,21 @@ def _check_tls_files(file: SettingsFile, tls: TLS) -> None:
         place = file.place(f"tls.{name}")
         if other_path is None:
             raise place.error(f'needs a {other} beside it; write {other} = "..." in [tls]')
-        try:
-            with open(path, "rb"):
-                pass
-        except OSError as error:
-            raise place.error(
-                f"{path} cannot be read ({error.strerror}); give the path of a PEM file that this user may read"
-            ) from error
+        _check_readable(place, path)
+    if tls.client_authority is not None:
+        _check_readable(file.place("tls.client_authority"), tls.client_authority)
+    if tls.names is not None and not os.path.isdir(tls.names):
+        raise file.place("tls.names").error(f"{tls.names} is not a folder; give one like /etc/letsencrypt/live")
+
+
+def _check_readable(place: Place, path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise place.error(
+            f"{path} cannot be read ({error.strerror}); give the path of a PEM file that this user may read"
+        ) from error
 
 
 def _check_tls_ports(file: SettingsFile, config: Config) -> None:

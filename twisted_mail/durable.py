@@ -224,6 +224,14 @@ class _Entry:
             self.job.undo()
 
 
+def run_now(job: Job) -> None:
+    """Both phases of *job* in this thread, for whoever has no committer.  Blocks; raises OSError."""
+    entry = _Entry(job, Phase.BOTH)
+    run_batch([entry], Syncing())
+    if entry.error is not None:
+        raise entry.error
+
+
 def run_batch(batch: Sequence[_Entry], syncing: Syncing) -> None:
     """All phases of all jobs, in the thread."""
     for entry in batch:

@@ -18,7 +18,7 @@ from zope.interface import Attribute, Interface, implementer
 
 from twisted_mail.content import Message
 from twisted_mail.pop3.listing import Listing
-from twisted_mail.pop3.terms import Terms, TermsRange
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.sasl import Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -196,16 +196,6 @@ class NoSuchView(UnauthorizedLogin):
 
 class LoginUnavailable(Exception):
     """The password could not be checked just now (overload, directory unreadable): the client may try again."""
-
-
-class ITerms(Interface):
-    """What holds for the maildrops of accounts."""
-
-    def of(account: Address) -> Terms:
-        """One account's."""
-
-    def range() -> TermsRange:
-        """Those of all.  Asked at each connection: a cheap question."""
 
 
 # ---- a message is read

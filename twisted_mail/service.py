@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,9 +40,11 @@ from twisted_mail.delivery.trace import Traced
 from twisted_mail.durable import Committer, make_directory
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.listeners import BoundAddress, bind_all
+from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.sweeping import Sweeper
+from twisted_mail.mailbox.views import Views
 from twisted_mail.message.identifier import message_id
 from twisted_mail.networks import Networks
 from twisted_mail.outgoing import Outgoing, read_smarthost
@@ -53,10 +56,11 @@ from twisted_mail.protocols.limits import ConnectionLimits, HostCounts, LocalCou
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.proxy import ProxyFactory
 from twisted_mail.protocols.smtp import SMTPServer, SMTPService
-from twisted_mail.protocols.tls import CertificateError, Certificates
+from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import SessionOptions as SMTPOptions
+from twisted_mail.tlsfiles import TLSFiles, read_material
 from twisted_mail.workers import Workers
 
 SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
@@ -112,8 +116,10 @@ class House:
 
         # who exists, and where their mail lies
         self.directory = Directory(config.directory_file)
-        store = MailboxStore(config.data, config.hostname, self.committer, MaildirReader(self.committer, disk))
-        self._sweeper = Sweeper(config.data, self._incoming, disk, reactor) if neighbours.leads else None
+        journal = Bounds(config.pop3.undo, octets=config.pop3.undo_size) if config.pop3.undo else None
+        reader = MaildirReader(self.committer, disk, journal=journal)
+        store = MailboxStore(config.data, config.hostname, self.committer, reader, Views(self.committer, disk))
+        self._sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor) if neighbours.leads else None
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -135,7 +141,7 @@ class House:
         proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
         senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
-        readers = Portal(MailRealm(None, None, store), [passwords, proofs])
+        readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
 
         # the wires
         self._limits = ConnectionLimits(
@@ -183,7 +189,7 @@ class House:
             tls_available=self._certificates is not None,
             plaintext_auth=config.auth.allow_plaintext,
         )
-        service = POP3Service(options, portal, self._inquiries)
+        service = POP3Service(options, portal, self._inquiries, self.directory.terms.range)
 
         def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
             offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
@@ -243,16 +249,26 @@ class Serving:
         self._bound = bound
         self._ports: list[IListeningPort] = []
         self.house = House(config, certificates, smarthost, reactor, neighbours)
+        self._tls_files = TLSFiles(config.tls, certificates, reactor) if certificates is not None else None
 
     async def open(self) -> None:
         """Start everything, then take connections.  Raises ConfigError."""
         self.house.start()
+        if self._tls_files is not None:
+            self._tls_files.start()
         for name, addresses in self._bound.items():
             for address in addresses:
                 self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
 
+    def reload(self) -> None:
+        """Read the certificates again."""
+        if self._tls_files is not None:
+            self._tls_files.load()
+
     async def close(self) -> None:
         """No new connections, a bounded time for what is under way, then the end of everything."""
+        if self._tls_files is not None:
+            self._tls_files.stop()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         for addresses in self._bound.values():
@@ -283,7 +299,7 @@ class MailServer(Service):
             hand_over(config, owner)
         with acting_as(owner or (os.geteuid(), os.getegid())):
             _check_directory(config)
-        self._certificate = _read_certificate(config)
+        self._material = _read_material(config)
         self._smarthost = read_smarthost(config.relay)
         self._bound = _bind(config)
         self._serving: Serving | None = None
@@ -299,25 +315,33 @@ class MailServer(Service):
 
     async def _open(self) -> None:
         config, password = self._config, None
-        if self._certificate is None:
+        if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
         if config.workers > 1:
-            self._workers = Workers(config, self._certificate, self._smarthost, self._bound, self._reactor)
+            self._workers = Workers(config, self._material, self._smarthost, self._bound, self._reactor)
             self._workers.start()
         else:
-            certificates = Certificates(*self._certificate) if self._certificate else None
+            certificates = Certificates(self._material) if self._material else None
             alone = Neighbours(LocalCounts(), Throttle(), leads=True)
             self._serving = Serving(config, certificates, self._smarthost, self._bound, self._reactor, alone)
             password = demo.make_account(self._serving.house.directory) if config.file is None else None
             await self._serving.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
         self._reactor.callWhenRunning(self._announce, password)
+        self._reactor.callWhenRunning(on_hangup, self._reactor, self._reload)
 
     def _announce(self, password: str | None) -> None:
         """*password*: that of demo mode's account, if it was made just now."""
         if self._config.file is None:
             self.log.info("{text}", text=demo.welcome(self._config, password, sys.__stdout__))
         self.log.info("{hostname} is ready", hostname=self._config.hostname)
+
+    def _reload(self) -> None:
+        """On SIGHUP: the certificates again."""
+        if self._workers is not None:
+            self._workers.reload()
+        if self._serving is not None:
+            self._serving.reload()
 
     def _cannot_open(self, failure: Failure) -> None:
         """A foreign endpoint that failed, or another program that took a port in the meantime."""
@@ -341,18 +365,20 @@ def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:
     return run
 
 
-def _read_certificate(config: Config) -> tuple[bytes, bytes] | None:
-    """Certificate and key in PEM, once they are known to be good; None: there are none, and TLS is not offered."""
-    certificate, key = config.tls.certificate, config.tls.key
-    if certificate is None or key is None:
-        return None
+def _read_material(config: Config) -> TLSMaterial | None:
+    """Certificates and keys, once they are known to be good; None: there are none, and TLS is not offered."""
     try:
-        with open(certificate, "rb") as certificate_file, open(key, "rb") as key_file:
-            pair = certificate_file.read(), key_file.read()
-        Certificates(*pair)
+        material = read_material(config.tls)
+        if material is not None:
+            Certificates(material)
     except (OSError, CertificateError) as error:
-        raise ConfigError(f"{config.file}: [tls] {certificate} and {key} cannot be used: {error}") from error
-    return pair
+        raise ConfigError(f"{config.file}: [tls] cannot be used: {error}") from error
+    return material
+
+
+def on_hangup(reactor: ReactorBase, call: Callable[[], None]) -> None:
+    """Have SIGHUP do *call*, which otherwise would end the process."""
+    signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(call))
 
 
 def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:

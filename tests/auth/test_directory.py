@@ -198,6 +198,12 @@ class LoginTests(DirectoryCase):
         for user in ("", "@", "info@example.org", "alice+x@example.org", "alice@", "a b@example.org", "\0@example.org"):
             self.assertIsNone(self.result(self.directory.find_login(user)), user)
 
+    def test_a_login_to_a_view_means_the_account(self) -> None:
+        for user in ("alice@example.org%laptop", "Alice@Example.ORG%"):
+            account = self.result(self.directory.find_login(user))
+            assert account is not None
+            self.assertEqual(self.directory.login_salt("alice@example.org"), self.directory.login_salt(user))
+
     def test_password_is_replaced_only_while_the_old_one_is_stored(self) -> None:
         account = self.directory.account(ALICE)
         assert account is not None

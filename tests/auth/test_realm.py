@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
@@ -12,6 +14,7 @@ from zope.interface.verify import verifyObject
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop, MaildropLocked
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin
 
@@ -36,8 +39,10 @@ class Store:
 
     def __init__(self) -> None:
         self.locked: dict[Address, Origin] = {}
+        self.opened: list[tuple[str, Terms, str]] = []
 
-    async def open_maildrop(self, account: Address, origin: Origin) -> IMaildrop:
+    async def open_maildrop(self, account: Address, origin: Origin, terms: Terms, view: str) -> IMaildrop:
+        self.opened.append((origin.user, terms, view))
         if account in self.locked:
             raise MaildropLocked("another session has it")
         self.locked[account] = origin
@@ -85,6 +90,15 @@ class RealmTests(TestCase):
         self.failureResultOf(self.avatar(b"alice@example.org", IMaildrop), MaildropLocked)
         logout()
         self.assertEqual({}, self.store.locked)
+
+    def test_the_view_is_what_the_user_named_and_the_terms_are_the_accounts(self) -> None:
+        terms = Terms(30, 60)
+        realm = MailRealm(None, None, self.store, {ALICE: terms}.__getitem__)
+        for user, view in (("alice@example.org%laptop", "laptop"), ("alice%laptop", "laptop"), ("alice", "")):
+            origin = replace(ORIGIN, user=user)
+            _, _, logout = self.successResultOf(realm.requestAvatar(b"alice@example.org", origin, IMaildrop))
+            self.assertEqual((user, terms, view), self.store.opened[-1])
+            logout()
 
     def test_nobody_gets_what_they_may_not_have(self) -> None:
         self.failureResultOf(self.avatar(ANONYMOUS, IMaildrop), NotImplementedError)

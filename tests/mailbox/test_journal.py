@@ -9,9 +9,10 @@ from unittest import mock
 
 from tests.mailbox.disk import MaildirTestCase
 from twisted_mail.interfaces import DeletionFailed, MaildropLocked
-from twisted_mail.mailbox.journal import FOLDER, Bounds, purge, restore, sessions
+from twisted_mail.mailbox.journal import FOLDER, Bounds, purge, sessions
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.undo import restore
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
@@ -94,7 +95,10 @@ class JournalTests(JournalTestCase):
     def test_both_folders_are_synced_before_the_answer(self) -> None:
         self.put_ours(1)
         synced = []
-        with mock.patch("os.fsync", side_effect=lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}"))):
+        with (
+            mock.patch("twisted_mail.syncing.SHARED_FROM", 100),
+            mock.patch("os.fsync", side_effect=lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}"))),
+        ):
             self.delete("abc", 0)
         [kept] = sessions(self.path)
         root = os.path.abspath(self.path)

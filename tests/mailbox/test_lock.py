@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.interfaces import MaildropLocked
+from twisted_mail.interfaces import LoginTooSoon, MaildropLocked
 from twisted_mail.mailbox.lock import FILE_NAME, MaildropLock, holder_of
 
 HOLD = """
@@ -77,3 +78,52 @@ class LockTests(SynchronousTestCase):
     def test_file_stays_when_the_lock_goes(self) -> None:
         MaildropLock(self.path, "us").release()
         self.assertTrue(os.path.exists(f"{self.path}/{FILE_NAME}"))
+
+
+class LoginDelayTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+        os.mkdir(self.path)
+
+    def log_in(self, delay: float) -> None:
+        MaildropLock(self.path, "a session", login_delay=delay).release()
+
+    def age(self, seconds: float) -> None:
+        """As if the last login were so long ago."""
+        when = time.time() - seconds
+        os.utime(f"{self.path}/{FILE_NAME}", (when, when))
+
+    def test_the_first_login_need_not_wait(self) -> None:
+        self.log_in(60)
+
+    def test_the_next_one_must(self) -> None:
+        self.log_in(60)
+        self.assertRaises(LoginTooSoon, self.log_in, 60)
+        self.age(59)
+        self.assertRaises(LoginTooSoon, self.log_in, 60)
+        self.age(61)
+        self.log_in(60)
+
+    def test_a_refused_login_does_not_begin_the_wait_anew(self) -> None:
+        self.log_in(60)
+        self.age(59)
+        before = os.stat(f"{self.path}/{FILE_NAME}").st_mtime_ns
+        self.assertRaises(LoginTooSoon, self.log_in, 60)
+        self.assertEqual(before, os.stat(f"{self.path}/{FILE_NAME}").st_mtime_ns)
+        self.assertEqual("", holder_of(self.path))
+
+    def test_work_on_the_maildrop_is_no_login(self) -> None:
+        for _ in range(2):
+            MaildropLock(self.path, "restore", is_login=False).release()
+        self.log_in(60)
+        self.age(59)
+        MaildropLock(self.path, "restore", is_login=False).release()
+        self.assertRaises(LoginTooSoon, self.log_in, 60)
+        self.age(61)
+        MaildropLock(self.path, "restore", is_login=False).release()
+        self.log_in(60)
+
+    def test_a_login_from_the_future_delays_nobody(self) -> None:
+        self.log_in(60)
+        self.age(-3600)
+        self.log_in(60)

@@ -8,11 +8,14 @@ from tests.mailbox.disk import MaildirTestCase
 from tests.targets import ORIGIN, recipients
 from twisted_mail.content import Message
 from twisted_mail.framing import wire_size
+from twisted_mail.interfaces import IMaildrop, LoginTooSoon, NoSuchView
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
+from twisted_mail.mailbox.views import Views
 from twisted_mail.message.downgrade import header_in_ascii
 from twisted_mail.message.header import header_size
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions
 
@@ -25,7 +28,14 @@ class StoreTests(MaildirTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.root = self.mktemp()
-        self.store = MailboxStore(self.root, "mx.example", self.committer, MaildirReader(self.committer, self.blocking))
+        reader = MaildirReader(self.committer, self.blocking)
+        views = Views(self.committer, self.blocking)
+        self.store = MailboxStore(self.root, "mx.example", self.committer, reader, views)
+
+    def open_maildrop(self, terms: Terms | None = None, view: str = "") -> IMaildrop:
+        maildrop = self.result(self.store.open_maildrop(ALICE, ORIGIN, terms or Terms(), view))
+        self.addCleanup(maildrop.release)
+        return maildrop
 
     def deliver(self, text: bytes, *to: str, smtputf8: bool = False) -> None:
         size = header_size(text)
@@ -37,7 +47,7 @@ class StoreTests(MaildirTestCase):
         self.assertEqual({None}, set(answers.values()))
 
     def listing(self) -> Listing:
-        maildrop = self.result(self.store.open_maildrop(ALICE, ORIGIN))
+        maildrop = self.open_maildrop()
         maildrop.release()
         return maildrop.listing
 
@@ -71,3 +81,29 @@ class StoreTests(MaildirTestCase):
     def test_a_name_that_would_lead_elsewhere_is_no_mailbox(self) -> None:
         for local, domain in (("..", "example.org"), ("a/b", "example.org"), ("", "example.org"), ("a", "..")):
             self.assertRaises(ValueError, self.store.path, Address(local, domain))
+
+    def test_each_view_is_opened_for_itself(self) -> None:
+        self.deliver(ASCII)
+        self.open_maildrop(view="phone").release()
+        laptop = self.open_maildrop(view="laptop")
+        self.result(laptop.update({0}))
+        laptop.release()
+        self.assertEqual(0, len(self.open_maildrop(view="Laptop").listing))
+
+    def test_a_view_that_cannot_be_leaves_the_maildrop_unlocked(self) -> None:
+        self.failure(self.store.open_maildrop(ALICE, ORIGIN, Terms(), "not a name"), NoSuchView)
+        self.assertEqual(0, len(self.listing()))
+
+    def test_a_session_knows_the_terms_of_its_account_also_in_a_view(self) -> None:
+        terms = Terms(30, 0)
+        maildrop = self.open_maildrop(terms)
+        maildrop.release()
+        self.assertEqual([terms, terms], [maildrop.terms, self.open_maildrop(terms, "laptop").terms])
+
+    def test_logins_are_as_far_apart_as_the_account_wants_also_without_mail(self) -> None:
+        terms = Terms(login_delay=60)
+        self.open_maildrop(terms).release()
+        self.failure(self.store.open_maildrop(ALICE, ORIGIN, terms, ""), LoginTooSoon)
+        self.deliver(ASCII)
+        self.failure(self.store.open_maildrop(ALICE, ORIGIN, terms, "laptop"), LoginTooSoon)
+        self.open_maildrop().release()

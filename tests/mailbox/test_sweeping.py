@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,17 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from twisted_mail.interfaces import LoginTooSoon
+from twisted_mail.mailbox.journal import Bounds
+from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.sweeping import INTERVAL, MAX_AGE, Sweeper
 
 LATER = MAX_AGE + 60
 
 
 class SweepTests(TestCase):
+    journal: Bounds | None = Bounds(seconds=3600)
+
     def setUp(self) -> None:
         self.root = Path(self.mktemp()).absolute()
 
@@ -29,7 +35,7 @@ class SweepTests(TestCase):
     def sweeper(self, now: float, blocking: Callable[[Callable[[], object]], Deferred[object]] = execute) -> Sweeper:
         self.clock = Clock()
         self.clock.advance(now)
-        sweeper = Sweeper(str(self.root), str(self.root / ".server" / "incoming"), blocking, self.clock)
+        sweeper = Sweeper(str(self.root), str(self.root / ".server" / "incoming"), self.journal, blocking, self.clock)
         self.addCleanup(sweeper.stop)
         return sweeper
 
@@ -72,7 +78,7 @@ class SweepTests(TestCase):
             return execute(call).addCallback(lambda count: removed.append(count) or count)
 
         self.sweeper(time.time() + LATER, remembering).start()
-        self.assertEqual([0], removed)
+        self.assertEqual([Counter()], removed)
 
     def test_it_walks_again_after_each_interval(self) -> None:
         self.sweeper(time.time()).start()
@@ -95,5 +101,37 @@ class SweepTests(TestCase):
         sweeper = self.sweeper(time.time() + LATER, later)
         sweeper.start()
         sweeper.stop()
-        self.assertEqual([0], [call() for call in calls])
+        self.assertEqual([Counter()], [call() for call in calls])
         self.assertTrue(path.exists())
+
+    def buried(self, seconds: float) -> Path:
+        """A message that a session deleted then."""
+        folder = f"{int(seconds)}.session,M=1,S=11"
+        return self.file("example.org", "alice", "twisted-mail.deleted", folder, "new", "1.a.b")
+
+    def test_deleted_messages_go_when_they_cannot_be_restored_any_more(self) -> None:
+        now = time.time()
+        old, young = self.buried(now - 3700), self.buried(now - 3500)
+        self.sweeper(now).start()
+        self.assertEqual((False, True), (old.exists(), young.exists()))
+
+    def test_deleted_messages_go_where_undo_is_switched_off(self) -> None:
+        self.journal = None
+        buried = self.buried(time.time() - 1)
+        self.sweeper(time.time()).start()
+        self.assertFalse(buried.exists())
+
+    def test_a_maildrop_that_is_open_is_left_to_its_session(self) -> None:
+        buried = self.buried(0)
+        lock = MaildropLock(str(self.root / "example.org" / "alice"), "a session")
+        self.addCleanup(lock.release)
+        self.sweeper(time.time()).start()
+        self.assertTrue(buried.exists())
+
+    def test_the_purge_is_no_login(self) -> None:
+        self.buried(0)
+        maildir = str(self.root / "example.org" / "alice")
+        self.sweeper(time.time()).start()
+        MaildropLock(maildir, "a session", login_delay=60).release()
+        with self.assertRaises(LoginTooSoon):
+            MaildropLock(maildir, "a session", login_delay=60)

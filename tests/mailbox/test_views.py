@@ -6,11 +6,10 @@ import errno
 import os
 from unittest import mock
 
-from twisted.cred.error import UnauthorizedLogin
 from zope.interface.verify import verifyObject
 
 from tests.mailbox.disk import MaildirTestCase
-from twisted_mail.interfaces import DeletionFailed, IMaildrop
+from twisted_mail.interfaces import DeletionFailed, IMaildrop, NoSuchView
 from twisted_mail.mailbox import maildir, views
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.views import FOLDER, FORGET_SECONDS, MAX_VIEWS, RECENT_SECONDS, Views, load_all
@@ -35,7 +34,7 @@ class ViewsTestCase(MaildirTestCase):
     def open_view(self, name: str) -> IMaildrop:
         maildrop = self.result(self.reader.open_maildrop(self.path, ALICE, Origin("192.0.2.1", "abc")))
         try:
-            view = self.result(self.views.open(maildrop, self.path, name)) if name else maildrop
+            view = self.result(self.views.open(maildrop, self.path, name, "abc")) if name else maildrop
         except BaseException:
             maildrop.release()
             raise
@@ -151,7 +150,7 @@ class NamesTests(ViewsTestCase):
     def test_name_that_is_no_file_of_ours_is_refused(self) -> None:
         for name in ("..", ".hidden", "a/b", "", "x" * 33, "ü", "a b", "a\0", "new\n"):
             maildrop = self.result(self.reader.open_maildrop(self.path, ALICE, Origin("", "abc")))
-            self.failure(self.views.open(maildrop, self.path, name), UnauthorizedLogin)
+            self.failure(self.views.open(maildrop, self.path, name, "abc"), NoSuchView)
             maildrop.release()
         self.assertFalse(os.path.exists(f"{self.path}/{FOLDER}"))
 
@@ -159,13 +158,13 @@ class NamesTests(ViewsTestCase):
         for number in range(MAX_VIEWS):
             self.seen(f"v{number}")
         maildrop = self.result(self.reader.open_maildrop(self.path, ALICE, Origin("", "abc")))
-        self.failure(self.views.open(maildrop, self.path, "one-more"), UnauthorizedLogin)
+        self.failure(self.views.open(maildrop, self.path, "one-more", "abc"), NoSuchView)
         maildrop.release()
         self.assertEqual(self.uids, self.seen("v0"))
 
     def test_missing_maildir_has_empty_views(self) -> None:
         maildrop = self.result(self.reader.open_maildrop(self.path + "-none", ALICE, Origin("", "abc")))
-        view = self.result(self.views.open(maildrop, self.path + "-none", "laptop"))
+        view = self.result(self.views.open(maildrop, self.path + "-none", "laptop", "abc"))
         self.assertEqual(0, len(view.listing))
         self.assertFalse(os.path.exists(self.path + "-none"))
 
@@ -192,5 +191,5 @@ class TroubleTests(ViewsTestCase):
     def test_damaged_state_hides_no_more_than_it_says(self) -> None:
         self.seen("laptop")
         with open(f"{self.path}/{FOLDER}/laptop", "wb") as file:
-            file.write(b"\xff\n1700000000\nx y\n1700000000 " + self.uids[1].encode())
+            file.write(b"\xff\n1700000000\nx y z\n1700000000 " + self.uids[1].encode() + b" abc")
         self.assertEqual([self.uids[0], self.uids[2]], self.seen("laptop"))

@@ -18,8 +18,9 @@ from twisted_mail.auth import expansion
 from twisted_mail.auth.apppasswords import AppPasswords
 from twisted_mail.auth.database import Database, now
 from twisted_mail.auth.expansion import Standing
-from twisted_mail.auth.names import DirectoryError, alias_text, check_account, without_tag
+from twisted_mail.auth.names import DirectoryError, alias_text, check_account, login_and_view, without_tag
 from twisted_mail.auth.passwords import hash_password, new_verifier
+from twisted_mail.auth.terms import AccountTerms
 from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 
@@ -107,6 +108,7 @@ class Directory:
         self._lookup = _Lookup(self._select)
         self._known_domains: dict[str, float] = {}
         self.app_passwords = AppPasswords(self._database)
+        self.terms = AccountTerms(self._database)
         ((self._salt_key,),) = self._select("SELECT octets FROM server_key WHERE name = 'salt'").fetchall()
 
     def close(self) -> None:
@@ -149,7 +151,10 @@ class Directory:
     # ---- logging in
 
     async def find_login(self, user: str) -> Account | None:
-        """The account that *user* means: an address, or the part before the @ while there is only one domain."""
+        """The account that *user* means: an address, or the part before the @ while there is only one domain.
+
+        Either may have a view behind it (names.login_and_view).
+        """
         address = self._login_address(user)
         return self.account(address) if address is not None else None
 
@@ -169,6 +174,7 @@ class Directory:
         return hmac.digest(self._salt_key, name.encode(errors="replace"), "sha256")[:16]
 
     def _login_address(self, user: str) -> Address | None:
+        user, _ = login_and_view(user)
         if "@" not in user:
             domains = self._select("SELECT name FROM domain LIMIT 2").fetchall()
             if len(domains) != 1:

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_mail.auth.directory import Account, Directory
+from twisted_mail.auth.names import login_and_view
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.interfaces import LoginUnavailable
 
@@ -53,4 +54,4 @@ class Logins:
 
 def throttled_name(account: Account | None, user: str) -> str:
     """Under which failures are counted: also for users who do not exist."""
-    return str(account.address) if account else user.lower()[:320]
+    return str(account.address) if account else login_and_view(user)[0].lower()[:320]

@@ -13,6 +13,9 @@ from twisted_mail.smtp.address import MAX_LOCAL_PART, Address, AddressError, par
 SEPARATOR = "+"
 """`alice+shop@example.org` is delivered to `alice@example.org`."""
 
+VIEW_SEPARATOR = "%"
+"""`alice@example.org%laptop` logs in as `alice@example.org`, to the view `laptop` of the maildrop."""
+
 _ASCII_SIGNS = frozenset(".!#$&'*-=^_{|}~")
 
 
@@ -72,6 +75,12 @@ def alias_address(text: str) -> Address:
 def alias_text(address: Address) -> str:
     """As the administrator writes it: a catch-all is `@example.org`."""
     return str(address) if address.local_part else f"@{address.domain}"
+
+
+def login_and_view(user: str) -> tuple[str, str]:
+    """Whom a login means, and the view of their maildrop, empty where none is named.  (No account has a % in it.)"""
+    name, separator, view = user.rpartition(VIEW_SEPARATOR)
+    return (name, view) if separator else (user, "")
 
 
 def without_tag(address: Address) -> Address | None:

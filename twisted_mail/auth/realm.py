@@ -13,7 +13,9 @@ from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred
 from zope.interface import Interface, implementer
 
+from twisted_mail.auth.names import login_and_view
 from twisted_mail.interfaces import IDeliveryTarget, IMailboxStore, IMaildrop
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import Origin
 
@@ -30,11 +32,13 @@ class MailRealm:
         anonymous: IDeliveryTarget | None,
         submission: Callable[[Address], IDeliveryTarget] | None,
         mailboxes: IMailboxStore | None,
+        terms: Callable[[Address], Terms] = lambda account: Terms(),
     ) -> None:
-        """*submission* makes the target of one account."""
+        """*submission* makes the target of one account; *terms* are those of the maildrops."""
         self._anonymous = anonymous
         self._submission = submission
         self._mailboxes = mailboxes
+        self._terms = terms
 
     def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]) -> Deferred[Login]:
         """*mind* is the session's Origin.  Fails with what `IMailboxStore.open_maildrop` raises."""
@@ -52,7 +56,8 @@ class MailRealm:
                 return IDeliveryTarget, self._submission(account), _nothing
             if IMaildrop in interfaces and self._mailboxes is not None:
                 assert isinstance(mind, Origin)
-                maildrop = await self._mailboxes.open_maildrop(account, mind)
+                _, view = login_and_view(mind.user)
+                maildrop = await self._mailboxes.open_maildrop(account, mind, self._terms(account), view)
                 return IMaildrop, maildrop, maildrop.release
         raise NotImplementedError(f"no avatar for {interfaces}")
 

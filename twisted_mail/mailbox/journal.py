@@ -1,9 +1,9 @@
 """What sessions deleted, kept for a while so that it can be brought back.
 
 QUIT moves files from `new/` and `cur/` to a folder of the session, MAILDIR/twisted-mail.deleted/SECONDS.SESSION,M=,S=/,
-under the same names, so that `restore` gives each its place and its unique-id back.  How many messages and octets there
-are stands in the folder's name: nobody has to look into it.  The journal grows to a bound, and what is too old goes.
-All functions block.  Promise: a crash leaves each file in one of the two places, whole.
+under the same names, so that `put_back` gives each its place and its unique-id back.  How many messages and octets
+there are stands in the folder's name: nobody has to look into it.  The journal grows to a bound, and what is too old
+goes.  All functions block.  Promise: a crash leaves each file in one of the two places, whole.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted_mail.durable import make_directory
 from twisted_mail.mailbox import maildir
-from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.syncing import sync_directory
 
 FOLDER = "twisted-mail.deleted"
@@ -59,6 +58,7 @@ class Burial:
 
     def __init__(self, path: str, folder: str, paths: Sequence[str]) -> None:
         """*path*: the Maildir; *folder*: of the session; *paths*: of the files, in the Maildir."""
+        self._path = path
         self._target = f"{path}/{folder}"
         self._skip = len(path) + 1
         self._paths = paths
@@ -69,19 +69,21 @@ class Burial:
         return []
 
     def publish(self) -> Iterable[str]:
-        touched = set()
-        for folder in maildir.FOLDERS:
-            make_directory(f"{self._target}/{folder}")
+        sources = {os.path.dirname(path) for path in self._paths}
+        targets = {source: f"{self._target}/{source[self._skip :]}" for source in sources}
+        for folder in (os.path.dirname(self._target), self._target, *targets.values()):
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
         for path in self._paths:
-            target = f"{self._target}/{path[self._skip :]}"
+            source, name = os.path.split(path)
             try:
-                os.rename(path, target)
+                os.rename(path, f"{targets[source]}/{name}")
             except FileNotFoundError:
                 self.gone.append(path)
             except OSError as error:
                 self.failed.append((path, error))
-            touched |= {os.path.dirname(path), os.path.dirname(target)}
-        return touched
+        # where the files are now, and what leads there, before where they were
+        return [*targets.values(), self._target, os.path.dirname(self._target), self._path, *sources]
 
     def undo(self) -> None:
         """Nothing: a file that was moved is in the journal, and what it was moved by is answered with an error."""
@@ -94,28 +96,20 @@ def sessions(path: str) -> list[DeletedSession]:
     return sorted(found, key=lambda item: (item.seconds, item.session))
 
 
-def restore(path: str, session: str) -> int:
-    """Bring back what *session* deleted, for good; says how many messages that were.
-
-    Raises LookupError: nothing is kept of it; MaildropLocked; OSError.
-    """
+def put_back(path: str, session: str) -> int:
+    """Bring back what *session* deleted, for good; how many messages.  The caller holds the lock.  Raises OSError."""
     kept = [item for item in sessions(path) if item.session == session]
-    if not kept:
-        raise LookupError(f"nothing is kept of session {session}")
-    lock = MaildropLock(path, f"restore of session {session}, process {os.getpid()}")
-    try:
-        count = sum(_put_back(path, item) for item in kept)
+    count = sum(_put_back(path, item) for item in kept)
+    if kept:
         for folder in maildir.FOLDERS:
             sync_directory(f"{path}/{folder}")
         for item in kept:
             shutil.rmtree(f"{path}/{item.folder}")
-        return count
-    finally:
-        lock.release()
+    return count
 
 
 def purge(path: str, bounds: Bounds, now: float) -> int:
-    """Remove what is too old or too much; says how many messages that were."""
+    """Remove what is too old or too much; how many messages.  The caller holds the lock."""
     messages = octets = removed = 0
     for item in reversed(sessions(path)):
         messages += item.messages

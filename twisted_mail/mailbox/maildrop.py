@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking
-from twisted_mail.durable import Committer, Phase, Removal
+from twisted_mail.durable import Committer, Phase, Removal, make_directory
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, MessageGone
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession, purge
@@ -24,6 +24,7 @@ from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.messagefile import open_message
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -47,15 +48,21 @@ class MaildirReader:
         self._blocking = blocking
         self._snapshots = Snapshots(blocking, remembered)
 
-    async def open_maildrop(self, path: str, account: Address, origin: Origin) -> IMaildrop:
-        """Lock and list the Maildir at *path*; a missing one is empty.  Raises MaildropLocked, or OSError."""
-        lock = MaildropLock(path, _holder(account, origin))
+    async def open_maildrop(self, path: str, account: Address, origin: Origin, terms: Terms | None = None) -> IMaildrop:
+        """Lock and list the Maildir at *path*; a missing one is empty.
+
+        Raises MaildropLocked, LoginTooSoon, or OSError.
+        """
+        terms = terms or Terms()
+        if terms.login_delay:
+            make_directory(path)  # the last login is noted there, also before the first message
+        lock = MaildropLock(path, _holder(account, origin), login_delay=terms.login_delay)
         try:
             snapshot = await self._snapshots.current(path)
         except BaseException:  # also when the client has gone and the login is cancelled
             lock.release()
             raise
-        return MaildirMaildrop(path, snapshot, lock, origin.session, self._removing)
+        return MaildirMaildrop(path, snapshot, lock, origin.session, terms, self._removing)
 
 
 def _holder(account: Address, origin: Origin) -> str:
@@ -83,9 +90,12 @@ class MaildirMaildrop:
 
     _log = Logger()
 
-    def __init__(self, path: str, snapshot: Snapshot, lock: MaildropLock, session: str, removing: Removing) -> None:
+    def __init__(
+        self, path: str, snapshot: Snapshot, lock: MaildropLock, session: str, terms: Terms, removing: Removing
+    ) -> None:
         """Owns *lock*; *session* names what it deletes."""
         self.listing: Listing = snapshot.listing
+        self.terms = terms
         self._path = path
         self._snapshot = snapshot
         self._lock = lock

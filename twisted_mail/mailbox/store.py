@@ -18,8 +18,10 @@ from twisted_mail.durable import Committer, NewFile, Phase, make_directory
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.views import Views
 from twisted_mail.message.header import return_path
 from twisted_mail.message.identifier import milliseconds_of
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -29,25 +31,31 @@ from twisted_mail.smtp.reply import SMTPError
 class MailboxStore:
     """Maildirs at ROOT/DOMAIN/USER.  Its recipients are accounts in their canonical spelling."""
 
-    def __init__(self, root: str, hostname: str, committer: Committer, reader: MaildirReader) -> None:
+    def __init__(self, root: str, hostname: str, committer: Committer, reader: MaildirReader, views: Views) -> None:
         """*hostname* becomes part of each file's name."""
         self._root = root
         self._hostname = hostname
         self._committer = committer
         self._reader = reader
+        self._views = views
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         return _MaildirDelivery(self, self._committer, sender, options.smtputf8)
 
-    async def open_maildrop(self, account: Address, origin: Origin) -> IMaildrop:
-        return await self._reader.open_maildrop(self.path(account), account, origin)
+    async def open_maildrop(self, account: Address, origin: Origin, terms: Terms, view: str) -> IMaildrop:
+        path = self.path(account)
+        maildrop = await self._reader.open_maildrop(path, account, origin, terms)
+        if not view:
+            return maildrop
+        try:
+            return await self._views.open(maildrop, path, view, origin.session)
+        except BaseException:  # also when the client has gone and the login is cancelled
+            maildrop.release()
+            raise
 
     def path(self, account: Address) -> str:
-        """The Maildir of *account*.  Raises ValueError where its name would lead elsewhere: it is no account then."""
-        for name in (account.domain, account.local_part):
-            if not name or name.startswith(".") or "/" in name or "\0" in name:
-                raise ValueError(f"not the name of a mailbox: {account}")
-        return f"{self._root}/{account.domain}/{account.local_part}"
+        """See `maildir_of`."""
+        return maildir_of(self._root, account)
 
     def new_file(self, message: Message, mailboxes: list[str], *, smtputf8: bool = False) -> NewFile:
         """The job that puts *message* into each of *mailboxes* (paths).  *smtputf8*: it may be internationalised."""
@@ -107,6 +115,14 @@ class _MaildirDelivery:
             self._log.failure("a message could not be stored")
             return disk_refusal(error)
         return None
+
+
+def maildir_of(root: str, account: Address) -> str:
+    """The Maildir of *account*.  Raises ValueError where its name would lead elsewhere: it is no account then."""
+    for name in (account.domain, account.local_part):
+        if not name or name.startswith(".") or "/" in name or "\0" in name:
+            raise ValueError(f"not the name of a mailbox: {account}")
+    return f"{root}/{account.domain}/{account.local_part}"
 
 
 def _make_maildir_of(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Removes what crashes left behind: old files in the `tmp/` of Maildirs, and in the folder of incoming messages.
+"""Removes what crashes left behind in the `tmp/` of Maildirs and where messages come in, and what undo no longer needs.
 
 A file in `tmp/` that nothing has touched for 36 hours belongs to no delivery any more: every Maildir program may
 remove it.  The walk runs in a thread; what it cannot read or remove stays, and is tried again the next time.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -16,11 +17,17 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
+from twisted_mail.interfaces import MaildropLocked
+from twisted_mail.mailbox.journal import Bounds
+from twisted_mail.mailbox.undo import purge
 
 MAX_AGE = 36 * 3600.0
 """Seconds, as the Maildir format has it."""
 INTERVAL = 6 * 3600.0
 """Seconds between two walks."""
+
+_LEFT_BEHIND = "files left behind by crashes were removed"
+_PURGED = "deleted messages can no longer be restored"
 
 
 class Sweeper:
@@ -28,10 +35,13 @@ class Sweeper:
 
     _log = Logger()
 
-    def __init__(self, root: str, incoming: str, blocking: Blocking, clock: IReactorTime) -> None:
-        """*root* holds DOMAIN/USER/; *clock* gives Unix time, as a reactor does."""
+    def __init__(
+        self, root: str, incoming: str, journal: Bounds | None, blocking: Blocking, clock: IReactorTime
+    ) -> None:
+        """*root* holds DOMAIN/USER/; *journal*: as for MaildirReader; *clock* gives Unix time, as a reactor does."""
         self._root = root
         self._incoming = incoming
+        self._journal = journal or Bounds(0, 0, 0)  # undo was on once: what it left goes
         self._blocking = blocking
         self._clock = clock
         self._timer = LoopingCall(self._sweep)
@@ -46,19 +56,28 @@ class Sweeper:
             self._timer.stop()
 
     async def _sweep(self) -> None:
-        before = self._clock.seconds() - MAX_AGE
-        removed = await self._blocking(lambda: self._walk(before))
-        if removed:
-            self._log.info("{count} files left behind by crashes were removed", count=removed)
+        now = self._clock.seconds()
+        walked = await self._blocking(lambda: self._walk(now))
+        assert isinstance(walked, Counter)
+        for what, count in walked.items():
+            self._log.info("{count} {what}", count=count, what=what)
 
-    def _walk(self, before: float) -> int:
-        """In a thread.  How many files were removed."""
-        removed = 0
-        for folder in (self._incoming, *_temporary_folders(self._root)):
-            if not self._timer.running:
-                break
-            removed += sweep(folder, before)
-        return removed
+    def _walk(self, now: float) -> Counter[str]:
+        """In a thread.  What was removed, in words, and how many files of it."""
+        removed: Counter[str] = Counter()
+        mailboxes = list(_mailboxes(self._root))
+        for folder in (self._incoming, *(f"{mailbox}/tmp" for mailbox in mailboxes)):
+            if self._timer.running:
+                removed[_LEFT_BEHIND] += sweep(folder, now - MAX_AGE)
+        for mailbox in mailboxes:
+            if self._timer.running:
+                removed[_PURGED] += self._purge(mailbox, now)
+        return +removed  # without those of which there are none
+
+    def _purge(self, mailbox: str, now: float) -> int:
+        with suppress(OSError, MaildropLocked):  # a session that is at it purges at its end
+            return purge(mailbox, self._journal, now)
+        return 0
 
 
 def sweep(folder: str, before: float) -> int:
@@ -76,11 +95,10 @@ def _remove_if_old(path: str, before: float) -> bool:
     return False
 
 
-def _temporary_folders(root: str) -> Iterator[str]:
-    """The `tmp/` of each Maildir at ROOT/DOMAIN/USER, also of accounts that are gone."""
+def _mailboxes(root: str) -> Iterator[str]:
+    """Each Maildir at ROOT/DOMAIN/USER, also of accounts that are gone."""
     for domain in _folders(root):
-        for mailbox in _folders(domain):
-            yield f"{mailbox}/tmp"
+        yield from _folders(domain)
 
 
 def _folders(path: str) -> list[str]:

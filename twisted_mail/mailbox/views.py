@@ -4,9 +4,9 @@ DELE in a view hides the message from that view.  `recent` shows the last 30 day
 anybody deletes: in these two DELE does nothing.  A login without a view is the maildrop itself: DELE there is for all.
 Unique-ids are the same in every view.
 
-A view is a file MAILDIR/twisted-mail.views/NAME with a line `SECONDS UID` for each message that it has dropped, made at
-its first login; whoever writes it holds the maildrop's lock.  Promise: once `update` returns, what was dropped stays
-hidden; whether files could be removed for it is the server's trouble, and tried again the next time.
+A view is a file MAILDIR/twisted-mail.views/NAME with a line `SECONDS UID SESSION` for each message that it has dropped,
+made at its first login; whoever writes it holds the maildrop's lock.  Promise: once `update` returns, what was dropped
+stays hidden; whether files could be removed for it is the server's trouble, and tried again the next time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted.cred.error import UnauthorizedLogin
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking
-from twisted_mail.durable import Committer, NewFile, Phase
-from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader
+from twisted_mail.durable import Committer, NewFile, Phase, run_now
+from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, NoSuchView
 from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.terms import Terms
 from twisted_mail.syncing import sync_directory
 
 FOLDER = "twisted-mail.views"
@@ -44,12 +44,21 @@ _SECONDS = re.compile(r"([0-9]{9,11})\.")
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """When a message was dropped, and by which session."""
+
+    seconds: int
+    """Since 1970."""
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One device's view, as its file has it."""
 
     name: str
-    dropped: Mapping[str, int]
-    """Unique-id -> when, in seconds since 1970."""
+    dropped: Mapping[str, Drop]
+    """By unique-id."""
 
     @property
     def ignores_deletion(self) -> bool:
@@ -77,35 +86,27 @@ class Views:
         self._forget = forget
         self._clock = clock
 
-    async def open(self, maildrop: IMaildrop, path: str, name: str) -> IMaildrop:
+    async def open(self, maildrop: IMaildrop, path: str, name: str, session: str) -> IMaildrop:
         """The view *name* of *maildrop*, whose Maildir is at *path*.  Owns *maildrop* afterwards, if it returns.
 
-        Raises UnauthorizedLogin: there cannot be a view of that name; OSError.
+        Raises NoSuchView, or OSError.
         """
         name = name.lower()
         if not _NAME.fullmatch(name):
-            raise UnauthorizedLogin("the name of a view has letters, digits, '.', '_' and '-', at most 32")
+            raise NoSuchView(f"no name of a view: {name[:40]!r}")
         views = await self._blocking(lambda: load_all(path))
         assert isinstance(views, dict)
         if name not in views:
             if len(views) >= MAX_VIEWS:
-                raise UnauthorizedLogin(f"an account has at most {MAX_VIEWS} views")
+                raise NoSuchView(f"the account has {MAX_VIEWS} views already")
             views[name] = View(name, {})
             with suppress(FileNotFoundError):  # no Maildir yet: nothing has to be held back for it
                 await self.save(path, views[name])
-        return ViewMaildrop(maildrop, self, path, views, name)
+        return ViewMaildrop(maildrop, self, path, views, name, session)
 
     async def save(self, path: str, view: View) -> None:
         """Write a view's file, for good."""
-        lines = "".join(f"{seconds} {uid}\n" for uid, seconds in view.dropped.items()).encode("ascii")
-        folder = f"{path}/{FOLDER}"
-        file = NewFile(
-            lambda descriptor: _write(descriptor, lines),
-            f"{folder}/.{view.name}.{os.urandom(6).hex()}",
-            [f"{folder}/{view.name}"],
-            _make_folder,
-        )
-        await self._committer.run(file, Phase.BOTH)
+        await self._committer.run(_file(path, view), Phase.BOTH)
 
     def removable(self, views: Sequence[View], uids: Sequence[str]) -> Set[int]:
         """Indexes of what all *views* have dropped, or one of them so long ago that the others do not count."""
@@ -114,7 +115,10 @@ class Views:
             index
             for index, uid in enumerate(uids)
             if (dropped := [view.dropped[uid] for view in views if uid in view.dropped])
-            and (all(view.hides(uid, now) for view in views) or min(dropped) < now - self._forget)
+            and (
+                all(view.hides(uid, now) for view in views)
+                or min(drop.seconds for drop in dropped) < now - self._forget
+            )
         }
 
     def now(self) -> float:
@@ -127,17 +131,21 @@ class ViewMaildrop:
 
     _log = Logger()
 
-    def __init__(self, maildrop: IMaildrop, shelf: Views, path: str, views: dict[str, View], name: str) -> None:
+    def __init__(
+        self, maildrop: IMaildrop, shelf: Views, path: str, views: dict[str, View], name: str, session: str
+    ) -> None:
         """*views*: all of the account, by name; *name*: this one's."""
         self._maildrop = maildrop
         self._shelf = shelf
         self._path = path
         self._views = views
         self._name = name
+        self._session = session
         now = shelf.now()
         view = views[name]
         self._visible = [index for index, uid in enumerate(maildrop.listing.uids) if not view.hides(uid, now)]
         self.listing: Listing = _part(maildrop.listing, self._visible)
+        self.terms: Terms = maildrop.terms
 
     async def open(self, index: int) -> IMessageReader:
         return await self._maildrop.open(self._visible[index])
@@ -146,11 +154,11 @@ class ViewMaildrop:
         view = self._views[self._name]
         if not deleted or view.ignores_deletion:
             return
-        now = int(self._shelf.now())
+        drop = Drop(int(self._shelf.now()), self._session)
         uids = self._maildrop.listing.uids
         there = set(uids)
-        dropped = {uid: seconds for uid, seconds in view.dropped.items() if uid in there}
-        dropped.update((self.listing.uids[index], now) for index in deleted)
+        dropped = {uid: earlier for uid, earlier in view.dropped.items() if uid in there}
+        dropped.update((self.listing.uids[index], drop) for index in deleted)
         self._views[self._name] = View(self._name, dropped)
         try:
             await self._shelf.save(self._path, self._views[self._name])
@@ -182,10 +190,36 @@ def remove(path: str, name: str) -> None:
     os.unlink(f"{path}/{FOLDER}/{name.lower()}")
 
 
+def bring_back(path: str, session: str) -> int:
+    """Show again what *session* dropped from a view, for good; how many messages.
+
+    Blocks.  The caller holds the lock.  Raises OSError.
+    """
+    count = 0
+    for view in load_all(path).values():
+        kept = {uid: drop for uid, drop in view.dropped.items() if drop.session != session}
+        if len(kept) < len(view.dropped):
+            run_now(_file(path, View(view.name, kept)))
+            count += len(view.dropped) - len(kept)
+    return count
+
+
 def _load(path: str, name: str) -> View:
     with open(path, encoding="ascii", errors="replace") as file:
-        pairs = (line.rstrip("\n").partition(" ") for line in file)
-        return View(name, {uid: int(seconds) for seconds, _, uid in pairs if uid and seconds.isdecimal()})
+        rows = [row for row in map(str.split, file) if len(row) == 3 and row[0].isdecimal()]
+    return View(name, {uid: Drop(int(seconds), session) for seconds, uid, session in rows})
+
+
+def _file(path: str, view: View) -> NewFile:
+    """The job that writes *view*."""
+    lines = "".join(f"{drop.seconds} {uid} {drop.session}\n" for uid, drop in view.dropped.items()).encode("ascii")
+    folder = f"{path}/{FOLDER}"
+    return NewFile(
+        lambda descriptor: _write(descriptor, lines),
+        f"{folder}/.{view.name}.{os.urandom(6).hex()}",
+        [f"{folder}/{view.name}"],
+        _make_folder,
+    )
 
 
 def _make_folder(file: str) -> None:

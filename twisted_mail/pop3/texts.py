@@ -66,6 +66,8 @@ class Text(Enum):
     ACCOUNT_OFF = "This account is switched off, ask the administrator"
     LOGIN_UNAVAILABLE = "The password cannot be checked just now, try again later"
     IN_USE = "Another program is fetching this mail, try again in a minute"
+    LOGIN_TOO_SOON = "You fetched this mail only a moment ago; let your mail program look less often"
+    NO_VIEW = "A view's name has up to 32 letters, digits, dots and dashes; an account has at most 20 views"
     MESSAGE_GONE = "Another program has removed this message since you logged in"
     MESSAGE_UNREADABLE = "This message cannot be read on the server, tell the administrator"
     DELETION_FAILED = "Some deleted messages not removed"

@@ -65,6 +65,11 @@ GERMAN: Mapping[Text, str] = {
     Text.ACCOUNT_OFF: "Dieses Konto ist abgeschaltet, bitte an den Administrator wenden",
     Text.LOGIN_UNAVAILABLE: "Das Passwort kann gerade nicht geprüft werden, bitte später noch einmal versuchen",
     Text.IN_USE: "Ein anderes Programm holt gerade diese Mail ab, bitte in einer Minute noch einmal versuchen",
+    Text.LOGIN_TOO_SOON: "Diese Mail wurde gerade eben erst abgeholt; bitte das Mailprogramm seltener nachsehen lassen",
+    Text.NO_VIEW: (
+        "Der Name einer Ansicht hat bis zu 32 Buchstaben, Ziffern, Punkte und Striche; "
+        "ein Konto hat höchstens 20 Ansichten"
+    ),
     Text.MESSAGE_GONE: "Ein anderes Programm hat diese Nachricht seit Ihrer Anmeldung entfernt",
     Text.MESSAGE_UNREADABLE: (
         "Diese Nachricht ist auf dem Server nicht lesbar, bitte den Administrator benachrichtigen"
@@ -134,6 +139,8 @@ FRENCH: Mapping[Text, str] = {
     Text.ACCOUNT_OFF: "Ce compte est désactivé, adressez-vous à l'administrateur",
     Text.LOGIN_UNAVAILABLE: "Le mot de passe ne peut pas être vérifié pour l'instant, réessayez plus tard",
     Text.IN_USE: "Un autre programme relève ce courrier, réessayez dans une minute",
+    Text.LOGIN_TOO_SOON: "Ce courrier vient d'être relevé ; réglez votre logiciel pour qu'il regarde moins souvent",
+    Text.NO_VIEW: "Le nom d'une vue a jusqu'à 32 lettres, chiffres, points et tirets ; un compte a au plus 20 vues",
     Text.MESSAGE_GONE: "Un autre programme a supprimé ce message depuis votre connexion",
     Text.MESSAGE_UNREADABLE: "Ce message est illisible sur le serveur, prévenez l'administrateur",
     Text.DELETION_FAILED: "Certains messages supprimés n'ont pas été retirés",
@@ -200,6 +207,10 @@ SPANISH: Mapping[Text, str] = {
     Text.ACCOUNT_OFF: "Esta cuenta está desactivada, consulte al administrador",
     Text.LOGIN_UNAVAILABLE: "La contraseña no se puede comprobar en este momento, inténtelo más tarde",
     Text.IN_USE: "Otro programa está descargando este correo, inténtelo dentro de un minuto",
+    Text.LOGIN_TOO_SOON: "Este correo se acaba de recoger; haga que su programa de correo mire con menos frecuencia",
+    Text.NO_VIEW: (
+        "El nombre de una vista tiene hasta 32 letras, cifras, puntos y guiones; una cuenta tiene como máximo 20 vistas"
+    ),
     Text.MESSAGE_GONE: "Otro programa ha eliminado este mensaje desde que inició la sesión",
     Text.MESSAGE_UNREADABLE: "Este mensaje no se puede leer en el servidor, avise al administrador",
     Text.DELETION_FAILED: "Algunos mensajes borrados no se han eliminado",
@@ -264,6 +275,8 @@ CHINESE: Mapping[Text, str] = {
     Text.ACCOUNT_OFF: "该帐户已停用，请联系管理员",
     Text.LOGIN_UNAVAILABLE: "暂时无法验证密码，请稍后再试",
     Text.IN_USE: "另一个程序正在收取此邮箱的邮件，请一分钟后再试",
+    Text.LOGIN_TOO_SOON: "刚刚收取过此邮箱的邮件；请让您的邮件程序降低检查频率",
+    Text.NO_VIEW: "视图名称最多为 32 个字母、数字、点和连字符；每个帐户最多 20 个视图",
     Text.MESSAGE_GONE: "您登录之后，该邮件已被另一个程序移除",
     Text.MESSAGE_UNREADABLE: "服务器无法读取该邮件，请告知管理员",
     Text.DELETION_FAILED: "部分已删除的邮件未能移除",

@@ -19,13 +19,16 @@ from twisted_mail.interfaces import (
     IInquiries,
     IMaildrop,
     IMessageReader,
+    LoginTooSoon,
     LoginUnavailable,
     MaildropLocked,
     MessageGone,
     MessageUnreadable,
+    NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
@@ -38,6 +41,8 @@ class POP3Service:
     options: SessionOptions
     portal: Portal
     inquiries: IInquiries
+    terms: Callable[[], TermsRange] = TermsRange
+    """What CAPA says before the login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,19 @@ class _Refusal:
 # The first row whose exception fits.
 _REFUSALS: tuple[tuple[type[Exception], _Refusal], ...] = (
     (AccountDisabled, _Refusal("AUTH", "This account is switched off, ask the administrator")),
+    (
+        NoSuchView,
+        _Refusal(
+            "AUTH", "A view's name has up to 32 letters, digits, dots and dashes; an account has at most 20 views"
+        ),
+    ),
     (UnauthorizedLogin, _Refusal("AUTH", "The user name or the password is wrong")),
     (LoginUnavailable, _Refusal("SYS/TEMP", "The password cannot be checked just now, try again later")),
     (MaildropLocked, _Refusal("IN-USE", "Another program is fetching this mail, try again in a minute")),
+    (
+        LoginTooSoon,
+        _Refusal("LOGIN-DELAY", "You fetched this mail only a moment ago; let your mail program look less often"),
+    ),
     (MessageGone, _Refusal("", "Another program has removed this message since you logged in")),
     (MessageUnreadable, _Refusal("SYS/PERM", "This message cannot be read on the server, tell the administrator")),
     (DeletionFailed, _Refusal("SYS/TEMP", "Some deleted messages not removed")),
@@ -68,7 +83,7 @@ class POP3Server(Connection):
     def __init__(self, service: POP3Service, listener: Listener, gone: Callable[[Connection], None]) -> None:
         super().__init__(listener, gone, "POP3")
         self._service = service
-        self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once)
+        self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once, terms=service.terms())
         self._maildrop: IMaildrop | None = None
         self._log_out: Callable[[], None] | None = None
 
@@ -113,7 +128,7 @@ class POP3Server(Connection):
             self._refuse(error)
             return
         self._maildrop = maildrop
-        self._session.logged_in(maildrop.listing)
+        self._session.logged_in(maildrop.listing, maildrop.terms)
         self.note("POP3 login {user} from {peer}, {count} messages", count=len(maildrop.listing))
 
     async def _retrieve(self, index: int) -> None:

@@ -1,0 +1,69 @@
+"""Undo of POP3 sessions: what one deleted from the maildrop, or dropped from a view, comes back.
+
+Everything here blocks.  Promise: after `restore` the messages are where they were, under the same unique-ids; after a
+crash within it, calling it again does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+
+from twisted_mail.mailbox import journal, maildir, views
+from twisted_mail.mailbox.lock import MaildropLock
+
+
+@dataclass(frozen=True, slots=True)
+class Undoable:
+    """What can be brought back of one session."""
+
+    session: str
+    """The id that stands on its log lines."""
+    seconds: int
+    """When, since 1970."""
+    messages: int
+    octets: int | None
+    """On the wire, of those that were deleted; None: they were dropped from a view and are still there."""
+    view: str = ""
+
+
+def undoable(path: str) -> list[Undoable]:
+    """Of the Maildir at *path*, the newest last.  Raises OSError."""
+    found = [Undoable(item.session, item.seconds, item.messages, item.octets) for item in journal.sessions(path)]
+    there = set(maildir.unique_ids(maildir.scan(path)))
+    for view in views.load_all(path).values():
+        drops = Counter(drop for uid, drop in view.dropped.items() if uid in there)
+        found += [Undoable(drop.session, drop.seconds, count, None, view.name) for drop, count in drops.items()]
+    return sorted(found, key=lambda item: (item.seconds, item.session))
+
+
+def restore(path: str, session: str) -> int:
+    """Bring back what *session* removed, for good; how many messages.
+
+    Raises LookupError: nothing is known of it; MaildropLocked; OSError.
+    """
+    lock = MaildropLock(path, f"restore of session {session}, process {os.getpid()}", is_login=False)
+    try:
+        # first the views: a message that all of them hide must not be there
+        shown = views.bring_back(path, session)
+        count = journal.put_back(path, session)
+    finally:
+        lock.release()
+    if not shown and not count:
+        raise LookupError(f"nothing is kept of session {session}")
+    return max(shown, count)
+
+
+def purge(path: str, bounds: journal.Bounds, now: float) -> int:
+    """Keep the journal of the Maildir at *path* within *bounds*; how many messages went for good.
+
+    *now*: seconds since 1970.  Raises MaildropLocked or OSError.
+    """
+    if not journal.sessions(path):
+        return 0
+    lock = MaildropLock(path, f"the journal's purge, process {os.getpid()}", is_login=False)
+    try:
+        return journal.purge(path, bounds, now)
+    finally:
+        lock.release()
