@@ -25,6 +25,7 @@ HOUSE = {
     "workers",
     "listeners",
     "outgoing",
+    "tlsfiles",
     "ownership",
     "demo",
     "cli",

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.mechanisms import MECHANISMS, Login, Plain, offered
-from twisted_mail.sasl import Challenge, PasswordCredentials, SASLError
+from twisted_mail.mechanisms import MECHANISMS, CertificateWanted, Certified, External, Login, Plain, offered
+from twisted_mail.sasl import Challenge, PasswordCredentials, ProvenCredentials, SASLError, Step
 
 
 class PlainTests(TestCase):
@@ -62,6 +62,35 @@ class CredentialsTests(TestCase):
     def test_every_mechanism_starts_with_a_challenge_where_no_initial_response_came(self) -> None:
         for row in MECHANISMS.values():
             self.assertIsInstance(row.begin(()).respond(None), Challenge)
+
+
+class ExternalTests(TestCase):
+    def external(self, response: bytes, *addresses: str) -> Step:
+        exchange = External()
+        self.assertEqual(CertificateWanted(), exchange.respond(response))
+        return exchange.inform(Certified(addresses))
+
+    def test_address_of_the_certificate_logs_in_with_and_without_an_identity(self) -> None:
+        for response in (b"", b"alice@example.org", b"Alice@Example.org"):
+            proof = self.external(response, "Alice@example.org")
+            assert isinstance(proof, ProvenCredentials)
+            self.assertEqual((True, "alice@example.org"), (proof.proven, proof.user.lower()))
+
+    def test_other_identity_or_no_certificate_proves_nothing(self) -> None:
+        self.assertEqual(ProvenCredentials("", proven=False), self.external(b""))
+        self.assertEqual(ProvenCredentials("alice@example.org", False), self.external(b"alice@example.org"))
+        self.assertEqual(
+            ProvenCredentials("bob@example.org", False), self.external(b"bob@example.org", "a@example.org")
+        )
+
+    def test_one_of_several_addresses_must_be_named(self) -> None:
+        addresses = ("a@example.org", "b@example.org")
+        self.assertRaises(SASLError, self.external, b"", *addresses)
+        self.assertEqual(ProvenCredentials("b@example.org", proven=True), self.external(b"b@example.org", *addresses))
+
+    def test_malformed_identity_is_refused(self) -> None:
+        for response in (b"\xff", b"a\0b", b"a\nb"):
+            self.assertRaises(SASLError, External().respond, response)
 
 
 class OfferTests(TestCase):

@@ -1,11 +1,21 @@
-"""The SASL mechanisms that there are, and those that need no module of their own: PLAIN and LOGIN."""
+"""The SASL mechanisms that there are, and those that need no module of their own: PLAIN, LOGIN, EXTERNAL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from twisted_mail.sasl import Challenge, Exchange, PasswordCredentials, SASLError, Step, check_name, utf8
+from twisted_mail.sasl import (
+    Challenge,
+    Exchange,
+    Inquiry,
+    PasswordCredentials,
+    ProvenCredentials,
+    SASLError,
+    Step,
+    check_name,
+    utf8,
+)
 from twisted_mail.scram import Scram
 
 
@@ -48,6 +58,39 @@ def _password_credentials(user: str, password: str) -> PasswordCredentials:
     return PasswordCredentials(user, password)
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateWanted(Inquiry):
+    """The addresses in the client's certificate, if an authority of ours signed it.  Its answer is a `Certified`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The answer; no addresses: there is no certificate, or none with an address."""
+
+    addresses: tuple[str, ...]
+
+
+class External(Exchange):
+    """EXTERNAL (RFC 4422 appendix A): TLS has shown already who the client is."""
+
+    def __init__(self) -> None:
+        self._identity = ""
+
+    def respond(self, response: bytes | None) -> Step:
+        if response is None:
+            return Challenge(b"")
+        self._identity = check_name(utf8(response)) if response else ""
+        return CertificateWanted()
+
+    def inform(self, answer: object) -> Step:
+        assert isinstance(answer, Certified)
+        if not self._identity and len(answer.addresses) > 1:
+            raise SASLError("Your certificate has several addresses: name one as the authorization identity")
+        certified = [address.lower() for address in answer.addresses]
+        user = self._identity or "".join(certified)
+        return ProvenCredentials(user, proven=user.lower() in certified)
+
+
 # ---- the table
 
 
@@ -69,6 +112,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
     for row in (
         Mechanism(PLUS, lambda offered: Scram(plus=True, binding_offered=True), needs_tls=True),
         Mechanism("SCRAM-SHA-256", lambda offered: Scram(plus=False, binding_offered=PLUS in offered)),
+        Mechanism("EXTERNAL", lambda offered: External(), needs_tls=True),
         Mechanism("PLAIN", lambda offered: Plain()),
         Mechanism("LOGIN", lambda offered: Login()),
     )

@@ -158,9 +158,11 @@ class House:
 
     def _mechanisms(self) -> tuple[str, ...]:
         """What is offered now: a program that takes SCRAM and fails tries nothing else."""
-        if self._config.auth.mechanisms:
-            return self._config.auth.mechanisms
-        return (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
+        config = self._config
+        passwords = config.auth.mechanisms
+        if not passwords:
+            passwords = (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
+        return (*passwords, "EXTERNAL") if config.tls.client_authority else passwords
 
     def _smtp(self, portal: Portal, *, submission: bool = False, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
@@ -328,7 +330,8 @@ class MailServer(Service):
             await self._serving.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
         self._reactor.callWhenRunning(self._announce, password)
-        self._reactor.callWhenRunning(on_hangup, self._reactor, self._reload)
+        if config.file is not None:  # demo mode ends with its terminal
+            self._reactor.callWhenRunning(on_hangup, self._reactor, self._reload)
 
     def _announce(self, password: str | None) -> None:
         """*password*: that of demo mode's account, if it was made just now."""

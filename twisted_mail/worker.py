@@ -27,7 +27,7 @@ from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import Neighbours, Serving, raise_descriptor_limit
+from twisted_mail.service import Neighbours, Serving, on_hangup, raise_descriptor_limit
 from twisted_mail.workers import COUNTS, NEWS, Startup
 
 
@@ -67,10 +67,11 @@ def main() -> None:
     memory = mmap.mmap(COUNTS, SharedCounts.WIDTH * startup.workers)
     counts = SharedCounts(memory, startup.number, startup.workers)
     neighbours = Neighbours(counts, wire.throttle, leads=startup.number == 0)
-    certificates = Certificates(*startup.certificate) if startup.certificate else None
+    certificates = Certificates(startup.material) if startup.material else None
     serving = Serving(startup.config, certificates, startup.smarthost, _adopted(startup), reactor, neighbours)
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
+    on_hangup(reactor, serving.reload)
     reactor.run()
 
 

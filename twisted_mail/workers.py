@@ -25,6 +25,7 @@ from twisted_mail.config import Config, ListenAddress
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import SharedCounts
+from twisted_mail.protocols.tls import TLSMaterial
 
 NEWS = 3
 """The descriptor on which a worker tells the parent something; the parent tells it on standard input."""
@@ -42,8 +43,7 @@ class Startup:
     """What a worker needs to know.  It goes through a pipe, so that the key need not be readable for the worker."""
 
     config: Config
-    certificate: tuple[bytes, bytes] | None
-    """Certificate chain and key in PEM."""
+    material: TLSMaterial | None
     smarthost: Destination | None
     sockets: Mapping[str, Sequence[tuple[ListenAddress, int | None]]]
     """Service of [listen] -> addresses with their descriptors; None: an endpoint that the worker opens itself."""
@@ -71,7 +71,7 @@ class Workers:
     def __init__(
         self,
         config: Config,
-        certificate: tuple[bytes, bytes] | None,
+        material: TLSMaterial | None,
         smarthost: Destination | None,
         bound: Mapping[str, Sequence[BoundAddress]],
         reactor: ReactorBase,
@@ -81,7 +81,7 @@ class Workers:
         os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
         self._descriptors: dict[int, int] = {}
         sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
-        self._startup = Startup(config, certificate, smarthost, sockets, 0, config.workers, type(reactor).__module__)
+        self._startup = Startup(config, material, smarthost, sockets, 0, config.workers, type(reactor).__module__)
         self._running: dict[int, _Worker] = {}
         self._stopped: Deferred[None] | None = None
 
@@ -96,6 +96,11 @@ class Workers:
     def start(self) -> None:
         for number in range(self._startup.workers):
             self._spawn(number, 0.0)
+
+    def reload(self) -> None:
+        """Have all workers read the certificates again."""
+        for worker in list(self._running.values()):
+            worker.signal("HUP")
 
     async def stop(self, seconds: float) -> None:
         """Have all workers end what they do; those that have not after *seconds* are killed."""

@@ -10,7 +10,8 @@ from twisted.cred.credentials import ICredentials
 from twisted.cred.portal import Portal
 
 from twisted_mail.interfaces import IInquiries, PasswordLogin, ProvenLogin
-from twisted_mail.protocols.tls import channel_binding
+from twisted_mail.mechanisms import CertificateWanted, Certified
+from twisted_mail.protocols.tls import certified_addresses, channel_binding
 from twisted_mail.sasl import Credentials, Inquiry, PasswordCredentials
 from twisted_mail.scram import Secret, SecretWanted
 from twisted_mail.smtp.envelope import Origin
@@ -27,6 +28,8 @@ def login_of(credentials: Credentials, origin: Origin) -> PasswordLogin | Proven
 
 async def answer_inquiry(inquiries: IInquiries, inquiry: Inquiry, origin: Origin, handle: Any) -> object:
     """The answer for the exchange; *handle*: of the transport.  Raises LoginUnavailable."""
+    if isinstance(inquiry, CertificateWanted):
+        return Certified(certified_addresses(handle))
     answer = await inquiries.answer(inquiry, origin)
     if isinstance(inquiry, SecretWanted) and isinstance(answer, Secret):
         return replace(answer, binding=channel_binding(handle, inquiry.binding))

@@ -1,13 +1,21 @@
-"""TLS as a server: the certificate in use, and what a connection negotiated."""
+"""TLS as a server: the certificates in use, and what a connection negotiated.
+
+TLS 1.2 and 1.3 only.  Sessions are resumed by tickets; their keys live as long as what `load` has made, so loading the
+same again from time to time rotates them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from OpenSSL import SSL
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.ssl import CertificateOptions, TLSVersion
+from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -18,26 +26,68 @@ class CertificateError(Exception):
     """Certificate and key cannot be used; the text says why in one line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate for some names, and its key."""
+
+    certificate: bytes
+    """PEM, with its chain."""
+    key: bytes = field(repr=False)
+    """PEM."""
+    source: str = ""
+    """Where they are from, for errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSMaterial:
+    """What a server's TLS is made of."""
+
+    default: Identity
+    """For clients that ask for no name, or for one that nobody has."""
+    others: tuple[Identity, ...] = ()
+    """For the names that stand in their certificates."""
+    client_authority: bytes = b""
+    """PEM: who certifies clients; empty: clients are not asked for a certificate."""
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificates:
     """Makes the TLS side of each new connection.  `load` may be called at any time: open connections keep theirs."""
 
-    def __init__(self, certificate: bytes, key: bytes) -> None:
-        """Both in PEM; *certificate* with its chain.  Raises CertificateError."""
-        self._context = _context(certificate, key)
+    def __init__(self, material: TLSMaterial) -> None:
+        """Raises CertificateError."""
+        self.load(material)
 
-    def load(self, certificate: bytes, key: bytes) -> None:
-        """Use these for connections from now on.  Raises CertificateError and changes nothing then."""
-        self._context = _context(certificate, key)
+    def load(self, material: TLSMaterial) -> None:
+        """Use this for connections from now on.  Raises CertificateError and changes nothing then."""
+        by_name: dict[bytes, SSL.Context] = {}
+        for identity in (*material.others, material.default):  # the default goes before others of the same name
+            context = _context(identity, material.client_authority, by_name)
+            by_name |= dict.fromkeys(_names(identity), context)
+        self._context = context
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        return SSL.Connection(self._context, None)
+        connection = SSL.Connection(self._context, None)
+        connection.set_app_data(tlsProtocol)
+        return connection
 
 
 def tls_info(handle: Any) -> TLSInfo | None:
     """What the handshake gave, from `transport.getHandle()`; None where it is not complete."""
     cipher = handle.get_cipher_name() if isinstance(handle, SSL.Connection) else None
     return TLSInfo(handle.get_protocol_version_name(), cipher) if cipher else None
+
+
+def certified_addresses(handle: Any) -> tuple[str, ...]:
+    """The addresses in the client's certificate, which the handshake has found good; from `transport.getHandle()`."""
+    certificate = handle.get_peer_certificate(as_cryptography=True) if isinstance(handle, SSL.Connection) else None
+    if certificate is None:
+        return ()
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(names.get_values_for_type(x509.RFC822Name))
 
 
 def channel_binding(handle: Any, kind: str) -> bytes | None:
@@ -67,24 +117,50 @@ def _tls_server_end_point(connection: SSL.Connection) -> bytes | None:
 _BINDINGS = {"tls-exporter": _tls_exporter, "tls-server-end-point": _tls_server_end_point}
 
 
-def _context(certificate: bytes, key: bytes) -> SSL.Context:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from OpenSSL import crypto
-
+def _context(identity: Identity, client_authority: bytes, by_name: Mapping[bytes, SSL.Context]) -> SSL.Context:
+    """*by_name*: where the contexts of other names will be found."""
     try:
-        leaf, *chain = x509.load_pem_x509_certificates(certificate)
-        private_key = load_pem_private_key(key, password=None)
+        leaf, *chain = x509.load_pem_x509_certificates(identity.certificate)
+        private_key = load_pem_private_key(identity.key, password=None)
         options = CertificateOptions(
             privateKey=crypto.PKey.from_cryptography_key(private_key),  # type: ignore[arg-type]  # any kind OpenSSL takes
             certificate=crypto.X509.from_cryptography(leaf),
             extraCertChain=[crypto.X509.from_cryptography(each) for each in chain],
             raiseMinimumTo=TLSVersion.TLSv1_2,
+            enableSessionTickets=True,
+            trustRoot=_client_trust(client_authority),
+            requireCertificate=False,
+            contextForServerName=lambda name: _chosen(name, by_name),
         )
-        context = options.getContext()
-        context.check_privatekey()
+        return options.getContext()
     except (ValueError, TypeError) as error:
-        raise CertificateError(str(error)) from error
+        raise CertificateError(f"{identity.source}: {error}".removeprefix(": ")) from error
     except SSL.Error as error:
-        raise CertificateError("the key does not belong to the certificate") from error
-    return context
+        raise CertificateError(
+            f"{identity.source}: the key does not belong to the certificate".removeprefix(": ")
+        ) from error
+
+
+def _client_trust(authority: bytes) -> Any:  # IOpenSSLTrustRoot, which mypy does not find in Twisted
+    if not authority:
+        return None
+    pem = [each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(authority)]
+    return trustRootFromCertificates([Certificate.loadPEM(each) for each in pem])
+
+
+def _chosen(name: bytes | None, by_name: Mapping[bytes, SSL.Context]) -> SSL.Context | None:
+    """That of the name which the client asks for (RFC 6066 §3); None: the default."""
+    name = (name or b"").lower()
+    _, _, parent = name.partition(b".")
+    return by_name.get(name) or by_name.get(b"*." + parent)
+
+
+def _names(identity: Identity) -> Iterator[bytes]:
+    """Those that the certificate is for."""
+    leaf = x509.load_pem_x509_certificates(identity.certificate)[0]
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return
+    for name in names.get_values_for_type(x509.DNSName):
+        yield name.lower().encode()
