@@ -13,10 +13,12 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -165,6 +167,7 @@ class _Worker(ProcessProtocol):
         self._workers = workers
         self._startup = startup
         self._unfinished = {1: b"", 2: b"", NEWS: b""}
+        self._hears = True
         self.number = number
         self.started = started
         self.pause = pause
@@ -175,11 +178,17 @@ class _Worker(ProcessProtocol):
     def tell(self, news: bytes) -> None:
         """*news*: one line."""
         assert self.transport is not None
-        self.transport.writeToChild(0, news)
+        if self._hears:
+            self.transport.writeToChild(0, news)
 
     def signal(self, name: str) -> None:
         assert self.transport is not None
-        self.transport.signalProcess(name)
+        with suppress(ProcessExitedAlready):  # it has just died; that is told when its pipes are empty
+            self.transport.signalProcess(name)
+
+    def childConnectionLost(self, childFD: int) -> None:
+        if childFD == 0:
+            self._hears = False
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._unfinished[childFD] = (self._unfinished[childFD] + data).split(b"\n")
