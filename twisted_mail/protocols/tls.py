@@ -12,10 +12,10 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
@@ -121,6 +121,7 @@ def _context(identity: Identity, client_authority: bytes, by_name: Mapping[bytes
     """*by_name*: where the contexts of other names will be found."""
     try:
         leaf, *chain = x509.load_pem_x509_certificates(identity.certificate)
+        authorities = x509.load_pem_x509_certificates(client_authority) if client_authority else []
         private_key = load_pem_private_key(identity.key, password=None)
         options = CertificateOptions(
             privateKey=crypto.PKey.from_cryptography_key(private_key),  # type: ignore[arg-type]  # any kind OpenSSL takes
@@ -128,7 +129,8 @@ def _context(identity: Identity, client_authority: bytes, by_name: Mapping[bytes
             extraCertChain=[crypto.X509.from_cryptography(each) for each in chain],
             raiseMinimumTo=TLSVersion.TLSv1_2,
             enableSessionTickets=True,
-            trustRoot=_client_trust(client_authority),
+            verify=bool(authorities),
+            caCerts=[crypto.X509.from_cryptography(each) for each in authorities],
             requireCertificate=False,
             contextForServerName=lambda name: _chosen(name, by_name),
         )
@@ -139,13 +141,6 @@ def _context(identity: Identity, client_authority: bytes, by_name: Mapping[bytes
         raise CertificateError(
             f"{identity.source}: the key does not belong to the certificate".removeprefix(": ")
         ) from error
-
-
-def _client_trust(authority: bytes) -> Any:  # IOpenSSLTrustRoot, which mypy does not find in Twisted
-    if not authority:
-        return None
-    pem = [each.public_bytes(Encoding.PEM) for each in x509.load_pem_x509_certificates(authority)]
-    return trustRootFromCertificates([Certificate.loadPEM(each) for each in pem])
 
 
 def _chosen(name: bytes | None, by_name: Mapping[bytes, SSL.Context]) -> SSL.Context | None:
