@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.units import parse_duration, parse_size
+from twisted_mail.units import duration_text, parse_duration, parse_size
 
 SIZES = {
     "50 MiB": 50 * 1024 * 1024,
@@ -44,3 +44,7 @@ class UnitTests(TestCase):
         for text in ("", "5", "soon", "-5 m", "0 days", "5 MB", "1h 30m"):
             with self.assertRaisesRegex(ValueError, "write it like", msg=text):
                 parse_duration(text)
+
+    def test_durations_are_told_in_the_largest_unit_that_fits(self) -> None:
+        told = {1: "1 second", 90: "90 seconds", 3600: "1 hour", 2_592_000: "30 days", 0: "0 days"}
+        self.assertEqual(told, {seconds: duration_text(seconds) for seconds in told})

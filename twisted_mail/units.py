@@ -28,6 +28,8 @@ _SECONDS = {
     for unit in units.split()
 }
 
+_LARGEST_FIRST = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
 
 def parse_size(text: str) -> int:
     """Octets, at least 1.  A number without unit counts octets.  Raises ValueError, in words for who wrote it."""
@@ -43,6 +45,13 @@ def parse_duration(text: str) -> int:
     if seconds is None:
         raise ValueError(f'"{text}" is not a duration; write it like "30 seconds", "5 minutes", "4h" or "5 days"')
     return seconds
+
+
+def duration_text(seconds: int) -> str:
+    """As a person writes it: in the largest unit that leaves no rest."""
+    size, unit = next((size, unit) for size, unit in _LARGEST_FIRST if seconds % size == 0)
+    count = seconds // size
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _amount(text: str, units: Mapping[str, int]) -> int | None:

@@ -318,13 +318,13 @@ class AttributeTests(CommandCase):
     def test_attributes_are_stored_in_seconds_and_removed_again(self) -> None:
         self.add_alice()
         output = self.succeed("account", "set", "alice@example.org", "expire=30d", "login-delay=60s")
-        self.assertEqual("alice@example.org: expire=2592000, login-delay=60\n", output)
+        self.assertEqual("alice@example.org: expire=30 days, login-delay=1 minute\n", output)
         self.succeed("account", "set", "alice@example.org", "expire=default")
         self.assertEqual({"login-delay": "60"}, self.directory().attributes(alias_address("alice@example.org")))
 
     def test_wrong_settings_are_refused_and_nothing_is_changed(self) -> None:
         self.add_alice()
-        for wrong in ("expire", "expires=30d", "expire=30", "expire=", "=30d"):
+        for wrong in ("expire", "expires=30d", "expire=30", "expire=", "=30d", "expire=23h"):
             self.fail_with("expire", "account", "set", "alice@example.org", "login-delay=60s", wrong)
         self.fail_with("no account bob", "account", "set", "bob@example.org", "expire=30d")
         self.assertEqual({}, self.directory().attributes(alias_address("alice@example.org")))

@@ -104,7 +104,7 @@ class ViewsTests(ViewsTestCase):
         views.remove(self.path, "phone")
         self.delete("laptop", 0)
         self.assertEqual([self.uids[2]], self.on_disk())
-        self.assertRaises(FileNotFoundError, views.remove, self.path, "phone")
+        self.assertRaises(LookupError, views.remove, self.path, "phone")
 
     def test_state_forgets_messages_that_are_gone(self) -> None:
         self.seen("phone")

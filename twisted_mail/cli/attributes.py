@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from twisted_mail.auth.names import account_address
 from twisted_mail.cli.commandline import CommandError, Parser, add_command
 from twisted_mail.cli.opening import configuration, opened_directory
-from twisted_mail.units import parse_duration
+from twisted_mail.units import duration_text, parse_duration
+
+_DAY = 86_400
 
 DEFAULT = "default"
 """The value that means: as for everybody."""
@@ -31,8 +33,15 @@ def _seconds(text: str) -> str:
     return str(parse_duration(text))
 
 
+def _a_day_or_more(text: str) -> str:
+    seconds = parse_duration(text)
+    if seconds < _DAY:
+        raise ValueError(f'"{text}" is less than a day, in which nobody could be told before; write it like "30d"')
+    return str(seconds)
+
+
 ATTRIBUTES: Mapping[str, Attribute] = {
-    "expire": Attribute(_seconds, "mail is deleted when it is that old, as in expire=30d"),
+    "expire": Attribute(_a_day_or_more, "mail is deleted when it is that old, as in expire=30d"),
     "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s"),
 }
 
@@ -52,7 +61,12 @@ def set_attributes(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         directory.set_attributes(address, values)
         now = directory.attributes(address)
-    print(f"{address}: {', '.join(f'{name}={value}' for name, value in now.items()) or 'nothing in particular'}")
+    print(f"{address}: {', '.join(settings_in_words(now)) or 'nothing in particular'}")
+
+
+def settings_in_words(values: Mapping[str, str]) -> list[str]:
+    """As `account set` takes them; all are seconds so far."""
+    return [f"{name}={duration_text(int(value))}" for name, value in values.items()]
 
 
 def _parsed(setting: str) -> tuple[str, str | None]:

@@ -19,6 +19,13 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, nothing: str) -> None:
         _print_columns(rows)
 
 
+def print_facts(facts: Row) -> None:
+    """One thing: a line for each fact."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:{width}}  {_text(value) or '-'}")
+
+
 def timestamp(seconds: int) -> str:
     """`2026-01-31T12:00:00Z`, from seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 
 from twisted_mail.content import Message
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
@@ -113,6 +114,17 @@ def scan(maildir: str) -> list[str]:
     else:
         names.sort(key=lambda name: (_seconds_of(name), name))
     return [f"cur/{name}" if name in in_cur else f"new/{name}" for name in names]
+
+
+def total(maildir: str) -> tuple[int, int]:
+    """How many messages there are, and their octets on the wire; on disk, of those that do not say.  Raises OSError."""
+    paths = scan(maildir)
+    octets = 0
+    for path in paths:
+        size = wire_size_of(name_of(path))
+        with suppress(FileNotFoundError):
+            octets += os.stat(f"{maildir}/{path}").st_size if size is None else size
+    return len(paths), octets
 
 
 def unique_ids(paths: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ from zope.interface import implementer
 from twisted_mail.content import Blocking
 from twisted_mail.durable import Committer, NewFile, Phase, run_now
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, NoSuchView
+from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
 from twisted_mail.syncing import sync_directory
@@ -186,8 +187,18 @@ def load_all(path: str) -> dict[str, View]:
 
 
 def remove(path: str, name: str) -> None:
-    """Forget a view: what it held back goes when the others have dropped it.  Raises FileNotFoundError."""
-    os.unlink(f"{path}/{FOLDER}/{name.lower()}")
+    """Forget a view: what it held back goes when the others have dropped it.
+
+    Blocks.  Raises LookupError: there is none; MaildropLocked; OSError.
+    """
+    if name.lower() not in load_all(path):
+        raise LookupError(f"there is no view {name}")
+    lock = MaildropLock(path, f"removal of the view {name}, process {os.getpid()}", is_login=False)
+    try:
+        os.unlink(f"{path}/{FOLDER}/{name.lower()}")
+        sync_directory(f"{path}/{FOLDER}")
+    finally:
+        lock.release()
 
 
 def bring_back(path: str, session: str) -> int:
