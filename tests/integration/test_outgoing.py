@@ -12,7 +12,7 @@ from tests.integration.process import PASSWORD, ServerProcess, User
 from tests.integration.test_submission import connect, letter
 from tests.integration.wire import fetch
 
-PATIENCE = 20.0
+PATIENCE = 90.0
 """Seconds for a message to arrive."""
 CAROL = User("carol@elsewhere.example")
 
