@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.config import Config, demo_config
+from twisted_mail.config import Config, ConfigError, demo_config
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.workers import (
@@ -70,10 +71,13 @@ class ReactorOfProcesses(MemoryReactorClock):
     def __init__(self) -> None:
         super().__init__()
         self.spawned: list[SeemingProcess] = []
+        self.exhausted = False
 
     def spawnProcess(
         self, protocol: ProcessProtocol, program: str, arguments: list[str], env: None, childFDs: dict[int, str | int]
     ) -> None:
+        if self.exhausted:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         process = SeemingProcess(protocol, childFDs)
         self.spawned.append(process)
         protocol.makeConnection(process)  # type: ignore[arg-type]  # as much of a transport as is asked for
@@ -167,6 +171,25 @@ class WorkersTests(SynchronousTestCase):
         self.worker(0).die()
         self.reactor.advance(0)
         self.assertEqual(2, len(self.running))
+
+    def test_replacement_that_cannot_be_started_is_tried_again(self) -> None:
+        self.reactor.advance(QUICK_DEATH)
+        self.reactor.exhausted = True
+        self.worker(0).die()
+        for _ in range(4):
+            self.reactor.advance(1)
+        self.reactor.exhausted = False
+        self.assertEqual(1, len(self.running))
+        self.reactor.advance(4)
+        self.assertEqual(2, len(self.running))
+
+    def test_start_that_fails_is_a_configuration_error_and_stops_in_order(self) -> None:
+        self.reactor.exhausted = True
+        config = configured(2)
+        workers = Workers(config, None, None, {}, cast(ReactorBase, self.reactor))
+        self.assertRaises(ConfigError, workers.start)
+        self.successResultOf(Deferred.fromCoroutine(workers.stop(1.0)))
+        self.reactor.exhausted = False
 
     def worker(self, number: int) -> SeemingProcess:
         [process] = [process for process in self.running if process.startup.number == number]

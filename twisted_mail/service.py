@@ -355,10 +355,11 @@ class MailServer(Service):
         if self._serving is not None:
             await self._serving.close()
         if self._workers is not None:
-            await self._workers.stop(2 * FINISH + 5.0)
+            # first ours: as long as one process has a socket open, clients get into its queue
             for addresses in self._bound.values():
                 for address in addresses:
                     address.close()
+            await self._workers.stop(2 * FINISH + 5.0)
 
 
 def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:

@@ -23,7 +23,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_mail.config import Config, ListenAddress
+from twisted_mail.config import Config, ConfigError, ListenAddress
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import SharedCounts
@@ -96,8 +96,13 @@ class Workers:
         return number
 
     def start(self) -> None:
+        """Raises ConfigError."""
         for number in range(self._startup.workers):
-            self._spawn(number, 0.0)
+            try:
+                self._spawn(number, 0.0)
+            except OSError as error:
+                remedy = "where the server changes its user, that user must be able to run it"
+                raise ConfigError(f"cannot start a worker: {error}; {remedy}") from error
 
     def reload(self) -> None:
         """Have all workers read the certificates again."""
@@ -122,11 +127,9 @@ class Workers:
             worker.signal("KILL")
 
     def _spawn(self, number: int, pause: float) -> None:
-        if self._stopped is not None:
-            return
+        """Raises OSError."""
         os.pwrite(self._counts, bytes(SharedCounts.WIDTH), SharedCounts.WIDTH * number)
         worker = _Worker(self, number, replace(self._startup, number=number), self._reactor.seconds(), pause)
-        self._running[number] = worker
         self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
             worker,
             sys.executable,
@@ -134,6 +137,16 @@ class Workers:
             env=None,
             childFDs={0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, **self._descriptors},
         )
+        self._running[number] = worker
+
+    def _replace(self, number: int, pause: float) -> None:
+        """Start a worker instead of one that ended, which had waited for *pause* seconds before its start."""
+        if self._stopped is not None:
+            return
+        try:
+            self._spawn(number, pause)
+        except OSError as error:  # no memory, no process number: that may pass
+            self._replace_later(number, str(error), _longer(pause))
 
     def tell_others(self, sender: int, news: bytes) -> None:
         for number, worker in self._running.items():
@@ -148,14 +161,13 @@ class Workers:
                 self._stopped.callback(None)
             return
         quick = self._reactor.seconds() - worker.started < QUICK_DEATH
-        pause = min(max(1.0, 2 * worker.pause), LONGEST_PAUSE) if quick else 0.0
+        self._replace_later(worker.number, reason, _longer(worker.pause) if quick else 0.0)
+
+    def _replace_later(self, number: int, reason: str, pause: float) -> None:
         self.log.error(
-            "worker {number} ended ({reason}), another starts in {pause} s",
-            number=worker.number,
-            reason=reason,
-            pause=pause,
+            "worker {number} ended ({reason}), another starts in {pause} s", number=number, reason=reason, pause=pause
         )
-        self._reactor.callLater(pause, self._spawn, worker.number, pause)
+        self._reactor.callLater(pause, self._replace, number, pause)
 
 
 class _Worker(ProcessProtocol):
@@ -200,3 +212,8 @@ class _Worker(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self._workers.ended(self, reason.getErrorMessage())
+
+
+def _longer(pause: float) -> float:
+    """Seconds to wait after *pause* was not enough."""
+    return min(max(1.0, 2 * pause), LONGEST_PAUSE)
