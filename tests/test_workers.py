@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_mail.config import Config, ConfigError, demo_config
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
-from twisted_mail.workers import (
+from twisted_mail.workers import RELOAD, (
     COUNTS,
     FIRST_SOCKET,
     LONGEST_PAUSE,
@@ -231,7 +231,8 @@ class WorkersTests(SynchronousTestCase):
 
     def test_reload_is_for_all_workers(self) -> None:
         self.workers.reload()
-        self.assertEqual([["HUP"], ["HUP"]], [process.signals for process in self.running])
+        self.assertEqual([[RELOAD], [RELOAD]], [process.written[1:] for process in self.running])
+        self.assertEqual([[], []], [process.signals for process in self.running])
 
     def test_what_a_worker_prints_is_logged_line_by_line(self) -> None:
         first, _ = self.running

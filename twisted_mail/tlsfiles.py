@@ -28,9 +28,10 @@ def read_material(tls: TLS) -> TLSMaterial | None:
     """What the files hold, not looked at yet; None: the configuration names none.  Raises OSError."""
     if tls.certificate is None or tls.key is None:
         return None
+    stamp = stamp_of(tls)  # first: what changes meanwhile is then seen as a change
     default = Identity(_read(tls.certificate), _read(tls.key), f"{tls.certificate} and {tls.key}")
     others = tuple(Identity(_read(certificate), _read(key), certificate) for certificate, key in _pairs(tls))
-    return TLSMaterial(default, others, _read(tls.client_authority) if tls.client_authority else b"")
+    return TLSMaterial(default, others, _read(tls.client_authority) if tls.client_authority else b"", stamp)
 
 
 class TLSFiles:
@@ -42,13 +43,13 @@ class TLSFiles:
         self._tls = tls
         self._certificates = certificates
         self._clock = clock
-        self._stamp = self._current_stamp()
+        self._seen = certificates.stamp
         self._rotated = clock.seconds()
         self._checking = LoopingCall(self.check)
         self._checking.clock = clock
 
     def start(self) -> None:
-        self._checking.start(CHECKED_EVERY, now=False).addErrback(
+        self._checking.start(CHECKED_EVERY).addErrback(
             lambda failure: self.log.failure("certificates are no longer reloaded", failure)
         )
 
@@ -59,14 +60,13 @@ class TLSFiles:
     def check(self) -> None:
         """Load what has changed; and the same again, when the keys of the tickets are old."""
         is_old = self._clock.seconds() - self._rotated >= TICKETS_ROTATED_EVERY
-        stamp = self._current_stamp()
-        if is_old or stamp != self._stamp:
-            self._stamp = stamp
+        if is_old or stamp_of(self._tls) != self._seen:
             self.load()
 
     def load(self) -> None:
         """Load the files now."""
         self._rotated = self._clock.seconds()
+        self._seen = stamp_of(self._tls)
         try:
             material = read_material(self._tls)
             assert material is not None
@@ -76,12 +76,13 @@ class TLSFiles:
         else:
             self.log.info("certificates loaded")
 
-    def _current_stamp(self) -> tuple[object, ...]:
-        """Another one after each change of a file."""
-        paths = [self._tls.certificate, self._tls.key, self._tls.client_authority]
-        for pair in _pairs(self._tls):
-            paths += pair
-        return tuple(_stamp_of(path) for path in paths if path)
+
+def stamp_of(tls: TLS) -> tuple[object, ...]:
+    """Another one after each change of a file."""
+    paths = [tls.certificate, tls.key, tls.client_authority]
+    for pair in _pairs(tls):
+        paths += pair
+    return tuple(_stamp_of(path) for path in paths if path)
 
 
 def _pairs(tls: TLS) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ import json
 import mmap
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
@@ -27,23 +27,28 @@ from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import Neighbours, Serving, on_hangup, raise_descriptor_limit
-from twisted_mail.workers import COUNTS, NEWS, Startup
+from twisted_mail.service import Neighbours, Serving, raise_descriptor_limit
+from twisted_mail.workers import COUNTS, NEWS, RELOAD, Startup
 
 
 class NewsWire(LineReceiver):
-    """News from and to the other workers: a JSON list a line, `["failed", HOST, ACCOUNT]`."""
+    """News from and to the other workers: a JSON list a line, `["failed", HOST, ACCOUNT]`; and `["reload"]`."""
 
     delimiter = b"\n"
 
     def __init__(self, reactor: ReactorBase) -> None:
         self._reactor = reactor
+        self.reload: Callable[[], None] = _nothing
+        """What reads the certificates again."""
         self.throttle = SharedThrottle(self._tell)
 
     def _tell(self, *news: str) -> None:
         self.sendLine(json.dumps(news).encode())  # type: ignore[no-untyped-call]  # Twisted has not annotated it
 
     def lineReceived(self, line: bytes) -> None:
+        if line + self.delimiter == RELOAD:
+            self.reload()
+            return
         what, host, account = json.loads(line)
         self.throttle.hear(what, host, account, self._reactor.seconds())
 
@@ -71,7 +76,7 @@ def main() -> None:
     serving = Serving(startup.config, certificates, startup.smarthost, _adopted(startup), reactor, neighbours)
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
-    on_hangup(reactor, serving.reload)
+    wire.reload = serving.reload
     reactor.run()
 
 
@@ -103,6 +108,10 @@ def _to_stdout(event: LogEvent) -> None:
     if failure := event.get("log_failure"):
         text = f"{text}\n{failure.getTraceback()}"
     print(text, flush=True)
+
+
+def _nothing() -> None:
+    """Nothing can be reloaded yet."""
 
 
 def _cannot_open(failure: Failure, reactor: ReactorBase) -> None:

@@ -34,6 +34,8 @@ NEWS = 3
 FIRST_SOCKET = 5
 COUNTS = 4
 """The descriptor of the shared memory."""
+RELOAD = b'["reload"]\n'
+"""What the parent tells the workers on SIGHUP."""
 QUICK_DEATH = 5.0
 """Seconds: a worker that lived for less is started again after a pause that doubles each time."""
 LONGEST_PAUSE = 60.0
@@ -107,7 +109,7 @@ class Workers:
     def reload(self) -> None:
         """Have all workers read the certificates again."""
         for worker in list(self._running.values()):
-            worker.signal("HUP")
+            worker.tell(RELOAD)  # not a signal, which would end one that has only just started
 
     async def stop(self, seconds: float) -> None:
         """Have all workers end what they do; those that have not after *seconds* are killed."""

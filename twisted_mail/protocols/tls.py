@@ -48,6 +48,8 @@ class TLSMaterial:
     """For the names that stand in their certificates."""
     client_authority: bytes = b""
     """PEM: who certifies clients; empty: clients are not asked for a certificate."""
+    stamp: tuple[object, ...] = ()
+    """Another one after each change of the files that it comes from."""
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -65,6 +67,8 @@ class Certificates:
             context = _context(identity, material.client_authority, by_name)
             by_name |= dict.fromkeys(_names(identity), context)
         self._context = context
+        self.stamp = material.stamp
+        """That of what is in use."""
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         connection = SSL.Connection(self._context, None)
