@@ -20,12 +20,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_mail.config import Config, ConfigError, demo_config
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
-from twisted_mail.workers import RELOAD, (
+from twisted_mail.workers import (
     COUNTS,
     FIRST_SOCKET,
     LONGEST_PAUSE,
     NEWS,
     QUICK_DEATH,
+    RELOAD,
     Startup,
     Workers,
 )
