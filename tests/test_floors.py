@@ -17,6 +17,7 @@ ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
 HOUSE = {
     "tap",
     "service",
+    "mailserver",
     "worker",
     "config",
     "settings",

@@ -10,7 +10,7 @@ from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
 from twisted_mail.config import ConfigError, demo_config, find_config, load
-from twisted_mail.service import MailServer
+from twisted_mail.mailserver import MailServer
 
 
 class Options(usage.Options):

@@ -25,9 +25,10 @@ from zope.interface import provider
 
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
+from twisted_mail.mailserver import raise_descriptor_limit
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import Neighbours, Serving, raise_descriptor_limit
+from twisted_mail.service import Neighbours, Serving
 from twisted_mail.workers import COUNTS, NEWS, RELOAD, Startup
 
 
