@@ -457,6 +457,14 @@ class RequestTests(SchedulerCase):
         self.go(1)
         self.assertEqual([], self.queued())
 
+    def test_last_request_counts(self) -> None:
+        entry = self.waiting()
+        for verb in (Verb.HOLD, Verb.DROP, Verb.RETRY):
+            requests.ask(self.folder, entry.id, verb)
+        self.remote.answer = lambda each: None
+        self.go(1)
+        self.assertEqual(1, len(self.remote.taken))
+
     def test_request_for_nothing_and_files_that_are_none_are_taken_away(self) -> None:
         for name in ("gone-aaaaaa.retry", "what.is-this", "README"):
             with open(f"{self.folder}/requests/{name}", "w"):

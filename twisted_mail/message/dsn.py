@@ -21,6 +21,8 @@ from twisted_mail.smtp.reply import Reply
 WIDTH = 76
 MAX_HEADER = 64 * 1024
 """Octets of the original's header block that a report shows."""
+MAX_LINE = 240
+"""Characters of a line that is shown as it is: never more than 998 octets."""
 MAX_TEXT = 2000
 """Characters of a server's reply that a report shows."""
 
@@ -143,18 +145,19 @@ def _message_id(header: bytes) -> str | None:
 
 
 def _person_part(report: Report) -> bytes:
-    paragraphs = [_paragraph(each) for each in report.recipients]
+    paragraphs = [_paragraph(report, each) for each in report.recipients]
     paragraphs += [_dialogue(each) for each in report.recipients if each.dialogue and each.action is Action.FAILED]
     paragraphs.append(_wrapped(f"This report comes from the mail server {report.hostname}."))
     text = "\n\n".join(paragraphs)
     return b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + text.encode() + b"\n"
 
 
-def _paragraph(each: RecipientReport) -> str:
+def _paragraph(report: Report, each: RecipientReport) -> str:
     lines = [_wrapped(_SENTENCES[each.action].format(each=each, host=_server(each), reason=reason(each)))]
     if each.until is not None:
-        when = each.until.astimezone(UTC)
-        lines.append(_wrapped(f"Still trying until {when:%Y-%m-%d %H:%M} UTC. You need not send it again."))
+        lines.append(_wrapped(f"Still trying until {_minute(each.until)}. You need not send it again."))
+    if each.action is Action.FAILED and each.reply.is_temporary:
+        lines.append(_wrapped(f"This server has tried since {_minute(report.arrival)}, and has given up."))
     if each.action in (Action.FAILED, Action.DELAYED) and each.reply.text:
         said = f"{_server(each)} said" if each.by_remote else "In detail"
         lines.append(_wrapped(f"{said}: {_one_line(str(each.reply))}"))
@@ -210,16 +213,21 @@ _DETAILS = {421: "4.2", 450: "2.0", 451: "3.0", 452: "3.1", 550: "0.0", 552: "2.
 
 
 def _server(each: RecipientReport) -> str:
-    return each.host or f"the mail server of {each.address.domain}"
+    return _one_line(each.host) or f"the mail server of {each.address.domain}"
 
 
 def _dialogue(each: RecipientReport) -> str:
-    lines = (_one_line(line) for line in each.dialogue.splitlines())
+    lines = (_one_line(line)[:MAX_LINE] for line in each.dialogue.splitlines())
     return f"The last lines of the session with {_server(each)}:\n\n" + "\n".join(f"    {line}" for line in lines)
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    """Words are kept whole, unless one may be longer than a line can be (998 octets, RFC 5322 §2.1.1)."""
+    return textwrap.fill(text, WIDTH, break_long_words=len(text) > MAX_LINE, break_on_hyphens=False)
+
+
+def _minute(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _one_line(text: str) -> str:
@@ -271,8 +279,8 @@ def _recipient_fields(report: Report, each: RecipientReport) -> list[str]:
 
 
 def _folded(line: str) -> str:
-    """Long fields go on in lines that begin with a space (RFC 5322 §2.2.3), each at most 998 octets."""
-    return "\n ".join(textwrap.wrap(line, WIDTH, break_long_words=len(line) > 900, break_on_hyphens=False))
+    """Long fields go on in lines that begin with a space (RFC 5322 §2.2.3)."""
+    return _wrapped(line).replace("\n", "\n ")
 
 
 def _ascii_unless(international: bool, text: str) -> str:

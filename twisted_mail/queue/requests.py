@@ -30,7 +30,10 @@ class Verb(Enum):
 
 
 def ask(folder: str, identifier: str, verb: Verb) -> None:
-    """*folder* is the queue's.  Asking twice is asking once.  Raises OSError."""
+    """*folder* is the queue's.  The last request for a message counts: they have no other order.  Raises OSError."""
+    for other in Verb:
+        if other is not verb:
+            done(folder, identifier, other)
     os.close(os.open(path(folder, identifier, verb), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 

@@ -383,8 +383,8 @@ class Rounds:
                 return await act()
             except OSError:
                 self.log.failure("the queue cannot be written; trying again")
-                if self._closed:
-                    raise
+            if self._closed:
+                raise CancelledError
             await deferLater(self._clock, DISK_RETRY)
 
     # ---- coroutines that run beside one another

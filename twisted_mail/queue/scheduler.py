@@ -121,6 +121,10 @@ class Scheduler:
             for found in await self._spool.read([identifier]):
                 entry = await self._obey(found, verb)
             requests.done(self._folder, identifier, verb)
+        except OSError as error:
+            # the request is still there, and found again
+            self.log.warn("{id}: {verb} failed for now: {error}", id=identifier, verb=verb.value, error=error)
+            return
         finally:
             rounds.unreserve(identifier)
         if entry is not None:
