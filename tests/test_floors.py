@@ -10,7 +10,19 @@ from twisted.trial.unittest import TestCase
 
 PACKAGE = Path(__file__).parent.parent / "twisted_mail"
 
-STANDARDS = {"smtp", "pop3", "message", "framing", "sasl", "saslprep", "scram", "mechanisms", "proxyheader", "networks"}
+STANDARDS = {
+    "smtp",
+    "pop3",
+    "message",
+    "framing",
+    "session",
+    "sasl",
+    "saslprep",
+    "scram",
+    "mechanisms",
+    "proxyheader",
+    "networks",
+}
 CONTRACTS = {"interfaces", "durable", "syncing", "content"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}

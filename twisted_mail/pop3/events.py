@@ -1,4 +1,4 @@
-"""What a POP3 server session has to say.  A `Question` owes an answer, the others do not.
+"""What a POP3 server session has to say, beside what every session has (session.py).
 
 Once the login has handed the session its listing, STAT, LIST, UIDL, DELE, RSET and NOOP are answered inside it.
 """
@@ -6,48 +6,22 @@ Once the login has handed the session its listing, STAT, LIST, UIDL, DELE, RSET 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from twisted_mail.sasl import Credentials, Inquiry
+from twisted_mail.session import Authenticate, Closed, Event, Inquire, Question, Refused, StartTLS, Wait
 
-
-class Wait(Enum):
-    """Why there is no event."""
-
-    NEED_DATA = auto()
-    PAUSED = auto()
-    """The last question has no answer yet."""
-
-
-class Event:
-    """Something happened."""
-
-    __slots__ = ()
-
-
-class Question(Event):
-    """Something that the server must answer before the session goes on."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StartTLS(Event):
-    """STLS was answered with +OK: send what is pending, start TLS, then call `tls_started` (RFC 2595 §4)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inquire(Question):
-    """An AUTH exchange must be told something: answer with `inform` or `refuse`."""
-
-    inquiry: Inquiry
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticate(Question):
-    """USER and PASS, or an AUTH exchange, gave these credentials: answer with `logged_in` or `refuse`."""
-
-    credentials: Credentials
+__all__ = [
+    "Authenticate",
+    "Backlog",
+    "Closed",
+    "Event",
+    "Inquire",
+    "Question",
+    "Refused",
+    "Retrieve",
+    "StartTLS",
+    "Update",
+    "Wait",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +37,6 @@ class Update(Question):
     """QUIT in TRANSACTION: delete these (indexes from 0), then `updated` or `refuse` (RFC 1939 §6)."""
 
     deleted: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused(Event):
-    """The session refused a command by itself; for the log."""
-
-    command: str
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class Closed(Event):
-    """The session is over: send what is pending, then close the connection."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
