@@ -36,6 +36,8 @@ WRONG = {
     '[proxy]\ntrusted = "10.0.0.0/8"': (2, "proxy.trusted", 'trusted = ["192.0.2.7"]'),
     "[pop3]\nundo = 7": (2, "pop3.undo", '"7 seconds"'),
     '[pop3]\nundo = "week"': (2, "pop3.undo", "write it like"),
+    '[limits]\nmessage_rate = "fast"': (2, "limits.message_rate", '"100 per minute"'),
+    "[limits]\nmessage_rate = 5": (2, "limits.message_rate", 'message_rate = "..."'),
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),

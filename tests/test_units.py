@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.units import duration_text, parse_duration, parse_size
+from twisted_mail.units import duration_text, parse_duration, parse_rate, parse_size
 
 SIZES = {
     "50 MiB": 50 * 1024 * 1024,
@@ -44,6 +44,25 @@ class UnitTests(TestCase):
         for text in ("", "5", "soon", "-5 m", "0 days", "5 MB", "1h 30m"):
             with self.assertRaisesRegex(ValueError, "write it like", msg=text):
                 parse_duration(text)
+
+    def test_rates_a_person_writes_are_numbers_and_seconds(self) -> None:
+        rates = {"100 per minute": (100, 60), "5/s": (5, 1), "1000 an hour": (1000, 3600), "2 a day": (2, 86_400)}
+        self.assertEqual(rates, {text: parse_rate(text) for text in rates})
+        self.assertIsNone(parse_rate("off"))
+
+    def test_what_is_no_rate_is_refused_with_an_example(self) -> None:
+        for text in (
+            "",
+            "fast",
+            "100",
+            "per minute",
+            "0 per minute",
+            "-1 per hour",
+            "5 per fortnight",
+            "1.5 per second",
+        ):
+            with self.assertRaisesRegex(ValueError, "write it like", msg=text):
+                parse_rate(text)
 
     def test_durations_are_told_in_the_largest_unit_that_fits(self) -> None:
         told = {1: "1 second", 90: "90 seconds", 3600: "1 hour", 2_592_000: "30 days", 0: "0 days"}

@@ -16,7 +16,7 @@ from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network, parse_network
 from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
-from twisted_mail.units import parse_duration, parse_size
+from twisted_mail.units import parse_duration, parse_rate, parse_size
 
 __all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Proxy", "Relay", "demo_config"]
 __all__ += ["find_config", "load"]
@@ -64,6 +64,10 @@ def _duration_or_none(value: object, place: Place) -> int:
     """0 is none, with a unit or without."""
     text = str(value) if isinstance(value, int) else _text(value, place)
     return 0 if re.fullmatch(r"0 *[a-z]*", text) else _duration(value, place)
+
+
+def _rate(value: object, place: Place) -> tuple[int, int] | None:
+    return parse_rate(_text(value, place))
 
 
 def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
@@ -197,6 +201,14 @@ class Limits:
     connections: int = setting(_count, 10_000)
     """In all."""
     connections_per_host: int = setting(_count, 50)
+    connection_rate: tuple[int, int] | None = setting(_rate, "600 per minute")
+    """New connections from one host: so many in so many seconds; None: any number."""
+    message_rate: tuple[int, int] | None = setting(_rate, "600 per minute")
+    """Messages from one host that is not logged in."""
+    account_rate: tuple[int, int] | None = setting(_rate, "1000 per hour")
+    """Messages of one account."""
+    transactions: int = setting(_count, 1000)
+    """Messages a connection."""
 
 
 @dataclass(frozen=True, slots=True)

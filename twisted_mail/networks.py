@@ -1,4 +1,4 @@
-"""Networks as an administrator lists them: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`."""
+"""Networks as an administrator lists them, `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`, and what counts as one host."""
 
 from __future__ import annotations
 
@@ -29,10 +29,21 @@ class Networks:
 
     def __contains__(self, host: str) -> bool:
         """Whether *host*, an IP address as text, is in one of them.  Mapped IPv4 addresses count as IPv4."""
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
-        return any(address in network for network in self.networks)
+        address = _address(host)
+        return address is not None and any(address in network for network in self.networks)
+
+
+def host_key(host: str) -> str:
+    """What counts as one host: an IPv4 address, a /64 of IPv6; empty for one of this machine, which is not counted."""
+    address = _address(host)
+    if address is None or address.is_loopback:
+        return ""
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64))) if address.version == 6 else str(address)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address

@@ -7,6 +7,7 @@ server.  `Serving` is their life in one process.  (What twistd starts is in mail
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,15 +30,18 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.durable import Committer, make_directory
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.listeners import BoundAddress
+from twisted_mail.mailbox.expiry import Mailbox
+from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildrop import MaildirReader
-from twisted_mail.mailbox.store import MailboxStore
+from twisted_mail.mailbox.store import MailboxStore, maildir_of
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
 from twisted_mail.message.identifier import message_id
@@ -49,6 +53,7 @@ from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.proxy import ProxyFactory
+from twisted_mail.protocols.rates import Rate
 from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
@@ -56,6 +61,8 @@ from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import SessionOptions as SMTPOptions
 from twisted_mail.tlsfiles import TLSFiles
 
+OTHER_DESCRIPTORS = 100
+"""Open files that are no connection's."""
 SMTP_IDLE = 300.0
 """Seconds (RFC 5321 §4.5.3.2.7)."""
 POP3_IDLE = 600.0
@@ -111,6 +118,7 @@ class House:
         reader = MaildirReader(self.committer, disk, journal=journal)
         store = MailboxStore(config.data, config.hostname, self.committer, reader, Views(self.committer, disk))
         self._sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor) if neighbours.leads else None
+        self._expiry = ExpiryTimer(self._expiring(journal), disk, reactor) if neighbours.leads else None
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -120,10 +128,12 @@ class House:
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
         self._router = Router(users, store, outside)
         router = Traced(self._router, config.hostname, reactor)
-        from_strangers = InboundPolicy(users, router)
+        rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
+        from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
 
         def from_user(account: Address) -> IDeliveryTarget:
-            return SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
+            policy = SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
+            return RateLimited(policy, lambda origin: rates.of_account(account))
 
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)
@@ -135,8 +145,13 @@ class House:
         readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
 
         # the wires
+        limits = config.limits
         self._limits = ConnectionLimits(
-            config.limits.connections, config.limits.connections_per_host, neighbours.counts
+            limits.connections,
+            limits.connections_per_host,
+            neighbours.counts,
+            _rate(limits.connection_rate),
+            connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         factories = {
             "smtp": self._smtp(strangers),
@@ -164,6 +179,7 @@ class House:
             plaintext_auth=config.auth.allow_plaintext,
             max_size=config.limits.message_size,
             max_recipients=config.limits.recipients,
+            max_transactions=config.limits.transactions,
             chunking=True,
         )
         service = SMTPService(options, portal, self._inquiries, self._new_message)
@@ -221,6 +237,18 @@ class House:
         for pool in self.threads:
             pool.stop()
         self.directory.close()
+
+
+def _rate(limit: tuple[int, int] | None) -> Rate | None:
+    return Rate(*limit) if limit else None
+
+
+def connections_within(descriptors: int) -> int:
+    """How many connections a process can have that may open so many files: every other one may need one for a message.
+
+    What is left is for ports, the directory and what the threads have open.
+    """
+    return max(1, (descriptors - OTHER_DESCRIPTORS) * 2 // 3)
 
 
 class Serving:

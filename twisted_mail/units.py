@@ -1,4 +1,4 @@
-"""Sizes and durations as a person writes them: `50 MiB`, `10 MB`, `5 minutes`, `4h`."""
+"""Sizes, durations and rates as a person writes them: `50 MiB`, `10 MB`, `5 minutes`, `4h`, `100 per minute`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 
 _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([A-Za-z]*)")
+
+_RATE = re.compile(r"(\d{1,9})\s*(?:per|/|an?)\s*([A-Za-z]+)", re.IGNORECASE)
 
 _OCTETS = {
     "b": 1,
@@ -52,6 +54,17 @@ def duration_text(seconds: int) -> str:
     size, unit = next((size, unit) for size, unit in _LARGEST_FIRST if seconds % size == 0)
     count = seconds // size
     return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def parse_rate(text: str) -> tuple[int, int] | None:
+    """How many in how many seconds; None for "off".  Raises ValueError, in words for who wrote it."""
+    if text.strip().lower() == "off":
+        return None
+    match = _RATE.fullmatch(text.strip())
+    seconds = _SECONDS.get(match.group(2).lower()) if match else None
+    if match is None or seconds is None or not int(match.group(1)):
+        raise ValueError(f'"{text}" is not a rate; write it like "100 per minute", "1000 per hour" or "off"')
+    return int(match.group(1)), seconds
 
 
 def _amount(text: str, units: Mapping[str, int]) -> int | None:

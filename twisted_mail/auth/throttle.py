@@ -6,10 +6,11 @@ not wait for it.  Loopback hosts are not counted: a webmail there speaks for man
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from twisted_mail.networks import host_key
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,7 +49,7 @@ class Throttle:
 
     def admit(self, host: str, account: str, now: float) -> float:
         """0: go on.  Else the seconds after which to ask again; there is no place in a queue."""
-        host = _network(host)
+        host = host_key(host)
         counts = [(self._hosts, host)] if host else []
         if (host, account) not in self._known:
             counts.append((self._accounts, account))
@@ -60,7 +61,7 @@ class Throttle:
 
     def failed(self, host: str, account: str, now: float) -> None:
         """A wrong password, or a user who does not exist."""
-        host = _network(host)
+        host = host_key(host)
         if host:
             self._hosts.count(host, now)
         self._accounts.count(account, now)
@@ -68,7 +69,7 @@ class Throttle:
     def succeeded(self, host: str, account: str) -> None:
         """A right password.  The host's other failures stay counted: it may be guessing elsewhere."""
         self._accounts.forget(account)
-        self._known.put((_network(host), account), None)
+        self._known.put((host_key(host), account), None)
 
     def sizes(self) -> list[int]:
         """How many hosts, accounts and pairs are remembered."""
@@ -165,16 +166,3 @@ class _Recent(Generic[K, V]):
 
     def pop(self, key: K) -> None:
         self._entries.pop(key, None)
-
-
-def _network(host: str) -> str:
-    """What counts as one host: an IPv4 address, a /64 of IPv6; empty for one that is not counted."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if address.is_loopback:
-        return ""
-    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64))) if address.version == 6 else str(address)

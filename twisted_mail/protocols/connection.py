@@ -108,7 +108,7 @@ class Connection(ABC, TwistedProtocol):
         else:
             self._immediate = hasattr(transport, "writeSomeData")
         transport.registerProducer(self, True)
-        if refusal := self._listener.limits.admit(peer):
+        if refusal := self._listener.limits.admit(peer, self._listener.clock.seconds()):
             self.log.info(
                 "{session} refused {peer}: {refusal}", session=self.origin.session, peer=peer, refusal=refusal
             )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from mmap import mmap
 from typing import Protocol
 from zlib import crc32
+
+from twisted_mail.protocols.rates import HostBuckets, Rate
 
 SLOTS = 65_536
 """Hosts are counted by slot: two that share one share their limit, which is rare and does no harm."""
@@ -68,27 +71,42 @@ class SharedCounts:
 class ConnectionLimits:
     """Says whether one more connection may come."""
 
-    def __init__(self, connections: int, connections_per_host: int, counts: HostCounts | None = None) -> None:
+    def __init__(
+        self,
+        connections: int,
+        connections_per_host: int,
+        counts: HostCounts | None = None,
+        rate: Rate | None = None,
+        here: int | None = None,
+    ) -> None:
+        """*rate*: of new connections from one host; *here*: how many this process alone can have (open files)."""
         self._connections = connections
         self._per_host = connections_per_host
         self._counts = counts or LocalCounts()
+        self._arrivals = HostBuckets(rate) if rate else None
+        self._most_here = connections if here is None else here
+        self._here = 0
 
     @property
     def open(self) -> int:
         return self._counts.total()
 
-    def admit(self, host: str) -> str | None:
+    def admit(self, host: str, now: float = 0.0) -> str | None:
         """Count one more connection from *host*; a refusal in words, not counted, where it would be too many."""
-        if self._counts.total() >= self._connections:
+        if self._counts.total() >= self._connections or self._here >= self._most_here:
             return "Too many connections, try again later"
         if host and self._counts.of(host) >= self._per_host:
             return "Too many connections from your address, try again later"
+        if self._arrivals is not None and (wait := self._arrivals.take(host, now)):
+            return f"Too many connections from your address, try again in {math.ceil(wait)} seconds"
         self._counts.add(host, 1)
+        self._here += 1
         return None
 
     def leave(self, host: str) -> None:
         """An admitted connection is closed."""
         self._counts.add(host, -1)
+        self._here -= 1
 
 
 def _slot(host: str) -> int:
