@@ -8,18 +8,19 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, domains, roundtrip
+from twisted_mail.cli import accounts, aliases, domains, queue, roundtrip
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
 PROGRAM = "mailserver"
 
 FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
-    # init and check belong in front of these, queue behind them
+    # init and check belong in front of these
     ("try", "Send a message to the server and fetch it again.", roundtrip.add_family),
     ("domain", "Domains whose mail this server takes.", domains.add_family),
     ("account", "People whose mail is kept here.", accounts.add_family),
     ("alias", "Addresses that stand for others.", aliases.add_family),
+    ("queue", "Mail that waits to be sent to other servers.", queue.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""
 
