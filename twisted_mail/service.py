@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.cred.checkers import AllowAnonymousAccess
@@ -117,8 +117,9 @@ class House:
         journal = Bounds(config.pop3.undo, octets=config.pop3.undo_size) if config.pop3.undo else None
         reader = MaildirReader(self.committer, disk, journal=journal)
         store = MailboxStore(config.data, config.hostname, self.committer, reader, Views(self.committer, disk))
-        self._sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor) if neighbours.leads else None
-        self._expiry = ExpiryTimer(self._expiring(journal), disk, reactor) if neighbours.leads else None
+        sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
+        expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
+        self._timers = (sweeper, expiry) if neighbours.leads else ()
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -218,19 +219,25 @@ class House:
         identifier = message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
         return MessageBuilder(identifier, self._incoming, self._disk)
 
+    def _expiring(self, journal: Bounds | None) -> Iterator[Mailbox]:
+        """Those whose mail does not stay for ever."""
+        data, hostname = self._config.data, self._config.hostname
+        for account, stay in self.directory.terms.expiring():
+            yield Mailbox(maildir_of(data, account), account, stay, hostname, journal)
+
     def start(self) -> None:
         self.committer.start()
         for pool in self.threads:
             pool.start()
         if self._outgoing is not None:
             self._outgoing.start(self._router)
-        if self._sweeper is not None:
-            self._sweeper.start()
+        for timer in self._timers:
+            timer.start()
 
     async def stop(self) -> None:
         """Blocks, in the end, until what was begun is on disk."""
-        if self._sweeper is not None:
-            self._sweeper.stop()
+        for timer in self._timers:
+            timer.stop()
         if self._outgoing is not None:
             await self._outgoing.stop(FINISH)
         self.committer.stop()

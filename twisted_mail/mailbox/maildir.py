@@ -14,6 +14,7 @@ import re
 from contextlib import suppress
 
 from twisted_mail.content import Message
+from twisted_mail.durable import make_directory
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 
 FOLDERS = ("new", "cur")
@@ -27,6 +28,7 @@ _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
 _WIRE_SIZE = re.compile(r",W=([0-9]{1,15})(?=[,:]|\Z)")
 _DOWNGRADED_SIZE = re.compile(r",D=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
+_CAME = re.compile(r"([0-9]{9,11})\.")  # from 1973 on: what is shorter is no time
 _ESCAPES = str.maketrans({"/": r"\057", ":": r"\072", ",": r"\054"})
 
 
@@ -95,6 +97,19 @@ def without_flags(name: str) -> str:
 def name_of(path: str) -> str:
     """The file's name in a path that `scan` gave."""
     return path[4:]
+
+
+def seconds_of(name: str) -> int | None:
+    """When a message came, since 1970, as its name has it; None: it does not say."""
+    match = _CAME.match(name)
+    return int(match.group(1)) if match else None
+
+
+def make_maildir_of(path: str) -> None:
+    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in.  Raises OSError."""
+    mailbox = os.path.dirname(os.path.dirname(path))
+    for name in ("tmp", *FOLDERS):
+        make_directory(f"{mailbox}/{name}")
 
 
 def scan(maildir: str) -> list[str]:

@@ -7,14 +7,13 @@ after a failure, or a crash before, in none (a file left in `tmp/` by a crash is
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message, disk_refusal
-from twisted_mail.durable import Committer, NewFile, Phase, make_directory
+from twisted_mail.durable import Committer, NewFile, Phase
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
@@ -66,7 +65,7 @@ class MailboxStore:
             message.write_to,
             f"{mailboxes[0]}/tmp/{name}",
             [f"{mailbox}/new/{final}" for mailbox in mailboxes],
-            _make_maildir_of,
+            maildir.make_maildir_of,
         )
 
 
@@ -123,10 +122,3 @@ def maildir_of(root: str, account: Address) -> str:
         if not name or name.startswith(".") or "/" in name or "\0" in name:
             raise ValueError(f"not the name of a mailbox: {account}")
     return f"{root}/{account.domain}/{account.local_part}"
-
-
-def _make_maildir_of(path: str) -> None:
-    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in."""
-    mailbox = os.path.dirname(os.path.dirname(path))
-    for name in ("tmp", "new", "cur"):
-        make_directory(f"{mailbox}/{name}")

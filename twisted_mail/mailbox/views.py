@@ -24,6 +24,7 @@ from zope.interface import implementer
 from twisted_mail.content import Blocking
 from twisted_mail.durable import Committer, NewFile, Phase, run_now
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, NoSuchView
+from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -41,7 +42,6 @@ FORGET_SECONDS = 90 * 86_400
 """After so long a message that one view dropped goes, though others have not: a lost telephone must not keep it."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
-_SECONDS = re.compile(r"([0-9]{9,11})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class View:
 
     def hides(self, uid: str, now: float) -> bool:
         if self.name == RECENT:
-            return _seconds_of(uid) < now - RECENT_SECONDS
+            came = maildir.seconds_of(uid)  # None: it counts as new
+            return came is not None and came < now - RECENT_SECONDS
         return uid in self.dropped
 
 
@@ -250,9 +251,3 @@ def _part(listing: Listing, indexes: Sequence[int]) -> Listing:
         return listing
     downgraded = {new: listing.downgraded[old] for new, old in enumerate(indexes) if old in listing.downgraded}
     return Listing([listing.sizes[i] for i in indexes], [listing.uids[i] for i in indexes], downgraded)
-
-
-def _seconds_of(uid: str) -> float:
-    """When a message came, by its name; one that does not say it counts as new."""
-    match = _SECONDS.match(uid)
-    return float(match.group(1)) if match else float("inf")
