@@ -6,7 +6,7 @@ test: a Clock with connectTCP.  What a peer says arrives with the next turn of t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,7 +20,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail.interfaces import IMXResolver, MailHost, RemoteRefusal
 from twisted_mail.protocols.smtpclient import ClientOptions
+from twisted_mail.smtp.reply import Reply
 
 T = TypeVar("T")
 
@@ -271,6 +273,19 @@ class _Connector:
 
     def disconnect(self) -> None:
         pass
+
+
+@implementer(IMXResolver)
+class FixedHosts:
+    """Domain -> its servers; others do not exist."""
+
+    def __init__(self, table: dict[str, Sequence[MailHost]]) -> None:
+        self.table = table
+
+    async def hosts(self, domain: str) -> Sequence[MailHost]:
+        if domain not in self.table:
+            raise RemoteRefusal(Reply(550, "1.2", f"The domain {domain} does not exist"), by_remote=False)
+        return self.table[domain]
 
 
 def no_tls(name: str) -> Any:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.peers import DROP, HANG, Network, Peer, client_options
+from tests.peers import DROP, HANG, FixedHosts, Network, Peer, client_options
 from tests.targets import ORIGIN, message
 from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import MAX_RECIPIENTS
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes, parse_smarthost
-from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, MailHost, RemoteRefusal
+from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, MailHost, RemoteRefusal
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
@@ -27,26 +26,13 @@ FIRST, SECOND = "192.0.2.1", "192.0.2.2"
 Results = Mapping[Recipient, SMTPError | None]
 
 
-@implementer(IMXResolver)
-class FixedHosts:
-    """Domain -> its servers."""
-
-    def __init__(self, **table: Sequence[MailHost]) -> None:
-        self.table: dict[str, Sequence[MailHost]] = table
-
-    async def hosts(self, domain: str) -> Sequence[MailHost]:
-        if domain not in self.table:
-            raise RemoteRefusal(SMTPError.of(550, "1.2", f"The domain {domain} does not exist").reply, by_remote=False)
-        return self.table[domain]
-
-
 class RelayCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.network = Network()
         self.first, self.second = Peer(), Peer()
         self.network.peers = {(FIRST, 25): self.first, (SECOND, 25): self.second}
-        self.resolver = FixedHosts()
-        self.resolver.table["there.example"] = (MailHost("mx1.example", (FIRST,)), MailHost("mx2.example", (SECOND,)))
+        servers = (MailHost("mx1.example", (FIRST,)), MailHost("mx2.example", (SECOND,)))
+        self.resolver = FixedHosts({"there.example": servers})
         self.options = MailOptions()
         self.make_relay()
 

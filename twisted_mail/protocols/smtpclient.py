@@ -198,14 +198,20 @@ class SMTPClient(Protocol):
         return event.replies
 
     async def quit(self) -> None:
-        """Say good-bye and close the connection."""
+        """Say good-bye and close the connection; returns when it is closed."""
         if self.is_usable:
             self._session.quit()
             try:
                 await self._event()
             except PeerLost:
                 return
+        self._transport.unregisterProducer()
         self._transport.loseConnection()
+        # with TLS the peer has its part in closing
+        overdue = self._options.reactor.callLater(self._options.timeouts[Stage.QUIT], self._transport.abortConnection)
+        await self.ended
+        if overdue.active():
+            overdue.cancel()
 
     def abort(self) -> None:
         """Close the connection at once."""
