@@ -48,6 +48,10 @@ WRONG = {
     'data = ""': (1, "data", "the path"),
     "[relay]\ngive_up_after = 5": (2, "relay.give_up_after", '"5 minutes"'),
     '[relay]\nretry = ["5"]': (2, "relay.retry", "write it like"),
+    "routes = 5": (1, "routes", "write [routes]"),
+    '[routes]\nexample.net = "tcp:192.0.2.1"': (1, "routes", "quotes around it"),
+    '[routes]\n"example.net" = "192.0.2.1"': (1, "routes", "is not an endpoint"),
+    '[routes]\n"not a name" = "tcp:192.0.2.1"': (1, "routes", 'as in "example.net"'),
     '[relay]\nsmarthost = "smtp.example.net"': (2, "relay.smarthost", '"tcp:smtp.example.net:587"'),
     '[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"': (2, "tls.certificate", "No such file"),
     '[tls]\ncertificate = "mailserver.toml"': (2, "tls.certificate", "write key ="),
@@ -128,6 +132,13 @@ class ConfigTests(TestCase):
 
     def test_sample_as_it_is_loads(self) -> None:
         self.assertEqual(load(self.write("")), load(self.write(SAMPLE.read_text())))
+
+    def test_routes_lead_domains_and_all_below_them_to_servers(self) -> None:
+        text = '[routes]\n"B\u00fccher.example" = "lmtp:unix:/run/lmtp"\n".inside.example" = "tcp:192.0.2.1:26"'
+        routes = load(self.write(text)).routes
+        self.assertEqual({"xn--bcher-kva.example", ".inside.example"}, set(routes))
+        self.assertEqual(("192.0.2.1", 26), (routes[".inside.example"].address, routes[".inside.example"].port))
+        self.assertTrue(routes["xn--bcher-kva.example"].lmtp)
 
     def test_paths_are_relative_to_the_file(self) -> None:
         self.make_tls_files()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network, parse_network
+from twisted_mail.protocols.destination import Destination, parse_destination
 from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
 from twisted_mail.units import parse_duration, parse_rate, parse_size
@@ -151,6 +153,21 @@ def _client_endpoint(value: object, place: Place) -> str:
     return text
 
 
+def _routes(value: object, place: Place) -> Mapping[str, Destination]:
+    if not isinstance(value, dict):
+        raise ValueError('is a section; write [routes], and below it lines like "example.net" = "tcp:192.0.2.1:25"')
+    routes = {}
+    for domain, endpoint in value.items():
+        if not isinstance(endpoint, str):
+            raise ValueError(f'"{domain}" needs an endpoint, and quotes around it: "example.net" = "tcp:192.0.2.1:25"')
+        dot = "." if domain.startswith(".") else ""
+        try:
+            routes[dot + parse_domain(domain.removeprefix("."))] = parse_destination(endpoint)
+        except AddressError as error:
+            raise ValueError(f'{error}; write it like "example.net", or ".example.net" for all below it') from error
+    return routes
+
+
 def _machine_name() -> str:
     name = socket.getfqdn()
     try:
@@ -273,6 +290,8 @@ class Config:
     pop3: POP3 = field(default_factory=POP3)
     proxy: Proxy = field(default_factory=Proxy)
     relay: Relay = field(default_factory=Relay)
+    routes: Mapping[str, Destination] = setting(_routes, {})
+    """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)
     """Where it was read from; None: demo mode."""
 

@@ -53,7 +53,7 @@ class Outgoing:
         """*disk*: how to wait for it; *reactor*: everything that a client endpoint and a clock need."""
         self.spool = Spool(queue_folder(config), committer, disk, reactor)
         """The target for what is to leave."""
-        self._routes = Routes(smarthost=smarthost)
+        self._routes = Routes(config.routes, smarthost)
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(createResolver(), reactor, config.hostname, SystemRandom())
         self._relay = RelayTarget(self._routes, resolver, ConnectionPool(options))
