@@ -68,6 +68,10 @@ def _duration_or_none(value: object, place: Place) -> int:
     return 0 if re.fullmatch(r"0 *[a-z]*", text) else _duration(value, place)
 
 
+def _delay(value: object, place: Place) -> int:
+    return 0 if value == "off" else _duration(value, place)
+
+
 def _rate(value: object, place: Place) -> tuple[int, int] | None:
     return parse_rate(_text(value, place))
 
@@ -224,6 +228,8 @@ class Limits:
     """Messages from one host that is not logged in."""
     account_rate: tuple[int, int] | None = setting(_rate, "1000 per hour")
     """Messages of one account."""
+    greeting_delay: int = setting(_delay, "off")
+    """Seconds before another server is greeted."""
     transactions: int = setting(_count, 1000)
     """Messages a connection."""
 

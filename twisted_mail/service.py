@@ -190,7 +190,8 @@ class House:
             offering = replace(service, options=replace(options, mechanisms=mechanisms))
             return SMTPServer(offering, listener, gone)
 
-        return self._factory(build, SMTP_IDLE, tls_at_once)
+        early = None if tls_at_once else 0.0 if submission else float(config.limits.greeting_delay)
+        return self._factory(build, SMTP_IDLE, tls_at_once, early)
 
     def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
@@ -207,8 +208,10 @@ class House:
 
         return self._factory(build, POP3_IDLE, tls_at_once)
 
-    def _factory(self, build: Build, idle_limit: float, tls_at_once: bool) -> ConnectionFactory:
-        listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit)
+    def _factory(
+        self, build: Build, idle_limit: float, tls_at_once: bool, greeting_delay: float | None = None
+    ) -> ConnectionFactory:
+        listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit, greeting_delay)
         return ConnectionFactory(listener, build)
 
     def _behind_proxy(self, name: str, factory: ConnectionFactory) -> ConnectionFactory | ProxyFactory:

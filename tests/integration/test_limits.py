@@ -256,3 +256,14 @@ def open_files(server: ServerProcess) -> list[str]:
         except FileNotFoundError:
             continue
     return [target for target in targets if str(server.folder) in target]
+
+
+def test_who_speaks_before_the_greeting_is_refused(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server('[limits]\ngreeting_delay = "1 second"\n')
+    server.start()
+    with Wire(server.ports.smtp) as wire:
+        wire.send(b"EHLO bot.example\r\nMAIL FROM:<spam@bot.example>\r\n")
+        assert wire.rest() == b"554 5.5.0 Wait for the greeting before you say something\r\n"
+    with Wire(server.ports.smtp) as wire:
+        assert wire.reply().startswith("220 ")
+        assert wire.say("EHLO client.example").startswith("250-")

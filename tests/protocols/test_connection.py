@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -94,6 +95,10 @@ class ConnectionTests(SynchronousTestCase):
         assert isinstance(server, LineServer)
         return server, transport
 
+    def listen(self, greeting_delay: float | None) -> None:
+        listener = Listener(self.limits, self.clock, idle_limit=100, greeting_delay=greeting_delay)
+        self.factory = ConnectionFactory(listener, LineServer)
+
     def lose(self, server: Connection) -> None:
         server.connectionLost(Failure(ConnectionDone()))
 
@@ -104,6 +109,44 @@ class ConnectionTests(SynchronousTestCase):
         transport.write = writes.append  # type: ignore[method-assign]
         server.dataReceived(b"a\nb\nc\n")
         self.assertEqual([b"a\nb\nc\n"], writes)
+
+    def test_silent_client_is_greeted_after_the_delay(self) -> None:
+        self.listen(2.0)
+        server, transport = self.connect()
+        self.clock.advance(1.9)
+        self.assertEqual(b"", transport.value())
+        self.clock.advance(0.1)
+        server.dataReceived(b"a\n")
+        self.assertEqual(b"hello\na\n", transport.value())
+
+    def test_client_that_speaks_before_the_greeting_is_refused(self) -> None:
+        self.listen(2.0)
+        server, transport = self.connect()
+        server.dataReceived(b"a\n")
+        self.assertEqual(b"", transport.value())
+        self.clock.advance(2.0)
+        self.assertEqual((b"bye EARLY\n", True), (transport.value(), transport.disconnecting))
+        self.lose(server)
+        self.assertEqual((1, 0), (server.cleaned_up, self.limits.open))
+
+    def test_client_that_is_lost_before_the_greeting_leaves_nothing_behind(self) -> None:
+        self.listen(2.0)
+        server, transport = self.connect()
+        self.lose(server)
+        self.clock.advance(3.0)
+        self.assertEqual((b"", 1, 0), (transport.value(), server.cleaned_up, self.limits.open))
+
+    def test_without_a_delay_octets_that_are_there_already_are_refused(self) -> None:
+        self.listen(0.0)
+        for sent, said in ((b"", b"hello\n"), (b"EHLO bot\r\n", b"bye EARLY\n")):
+            client, accepted = socket.socketpair()
+            self.addCleanup(client.close)
+            self.addCleanup(accepted.close)
+            client.sendall(sent)
+            transport = StringTransport()
+            transport.socket = accepted  # type: ignore[attr-defined]  # as a TCP transport has it
+            self.factory.buildProtocol(None).makeConnection(transport)
+            self.assertEqual(said, transport.value())
 
     def test_octets_during_a_question_wait_and_reading_is_paused(self) -> None:
         server, transport = self.connect()

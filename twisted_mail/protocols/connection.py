@@ -8,6 +8,7 @@ arrive stay with the session and reading is paused.  Losing the connection cance
 from __future__ import annotations
 
 import os
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -37,6 +38,7 @@ class Farewell(Enum):
     IDLE = "idle for too long"
     SHUTDOWN = "shutting down"
     OVERLOAD = "too many connections"
+    EARLY = "spoke before the greeting"
 
 
 class Session(Protocol):
@@ -59,6 +61,8 @@ class Listener:
     """TLS from the first octet (ports 465 and 995)."""
     idle_limit: float = 300.0
     """Seconds without an octet in either direction after which a connection is closed."""
+    greeting_delay: float | None = None
+    """Seconds in which the client must be silent before it is greeted (RFC 5321 §3.1).  None: it may speak at once."""
 
 
 @implementer(IPushProducer)
@@ -115,7 +119,6 @@ class Connection(ABC, TwistedProtocol):
             self.say_goodbye(Farewell.OVERLOAD, refusal)
             return
         self._admitted = True
-        self._session.greet()
         self._conversation = Deferred.fromCoroutine(self._run())
 
     def dataReceived(self, data: bytes) -> None:
@@ -251,6 +254,11 @@ class Connection(ABC, TwistedProtocol):
 
     async def _run(self) -> None:
         try:
+            if await self._spoke_too_early():
+                self.note("refused {peer}: it spoke before the greeting")
+                self.say_goodbye(Farewell.EARLY, "Wait for the greeting before you say something")
+                return
+            self._session.greet()
             await self.converse()
             self.lose()
         except CancelledError:
@@ -261,10 +269,28 @@ class Connection(ABC, TwistedProtocol):
         finally:
             self.cleanup()
 
+    async def _spoke_too_early(self) -> bool:
+        """Programs that only ever send, and never read, do."""
+        delay = self._listener.greeting_delay
+        if delay is None:
+            return False
+        if delay:
+            await deferLater(self._listener.clock, delay)
+        return not self._reading or _has_input(self._transport)
+
     def tls_established(self) -> None:
         """Note in `origin` what the handshake gave, if it was not noted yet."""
         if self.origin.tls is None and (info := tls_info(getattr(self._transport, "getHandle", lambda: None)())):
             self.origin = replace(self.origin, tls=info)
+
+
+def _has_input(transport: Any) -> bool:
+    """Whether octets have arrived that the reactor has not read; they are taken from it."""
+    connection = getattr(transport, "socket", None)
+    try:
+        return connection is not None and bool(connection.recv(4096, socket.MSG_DONTWAIT))
+    except OSError:  # nothing there, or lost: the reactor will find out
+        return False
 
 
 class ConnectionFactory(Factory):

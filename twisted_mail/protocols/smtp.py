@@ -238,6 +238,7 @@ _FAREWELLS: dict[Farewell, Callable[[str], Reply]] = {
     Farewell.IDLE: lambda text: Reply(421, "4.2", text),
     Farewell.SHUTDOWN: lambda text: Reply(421, "3.2", text),
     Farewell.OVERLOAD: lambda text: Reply(421, "7.0", text),
+    Farewell.EARLY: lambda text: Reply(554, "5.0", text),
 }
 
 
