@@ -31,7 +31,7 @@ from twisted_mail.service import FINISH, Neighbours, Serving
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers
 
-SERVICES = ("smtp", "submission", "submissions", "pop3", "pop3s")
+SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
 """The names of [listen] that are served."""
 
 

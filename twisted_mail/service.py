@@ -30,6 +30,7 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.delivery.submission import SubmissionPolicy
@@ -131,6 +132,7 @@ class House:
         router = Traced(self._router, config.hostname, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
+        from_programs = InboundPolicy(users, OneByOne(router))
 
         def from_user(account: Address) -> IDeliveryTarget:
             policy = SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
@@ -142,6 +144,7 @@ class House:
         passwords = PasswordChecker(self.directory, hashing, reactor, logins)
         proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
+        programs = Portal(MailRealm(from_programs, None, None), [AllowAnonymousAccess()])
         senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
         readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
 
@@ -158,6 +161,7 @@ class House:
             "smtp": self._smtp(strangers),
             "submission": self._smtp(senders, submission=True),
             "submissions": self._smtp(senders, submission=True, tls_at_once=True),
+            "lmtp": self._smtp(programs, lmtp=True),
             "pop3": self._pop3(readers),
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
@@ -171,10 +175,13 @@ class House:
             passwords = (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
         return (*passwords, "EXTERNAL") if config.tls.client_authority else passwords
 
-    def _smtp(self, portal: Portal, *, submission: bool = False, tls_at_once: bool = False) -> ConnectionFactory:
+    def _smtp(
+        self, portal: Portal, *, lmtp: bool = False, submission: bool = False, tls_at_once: bool = False
+    ) -> ConnectionFactory:
         config = self._config
         options = SMTPOptions(
             hostname=config.hostname,
+            lmtp=lmtp,
             submission=submission,
             tls_available=self._certificates is not None,
             plaintext_auth=config.auth.allow_plaintext,

@@ -217,6 +217,10 @@ class ServerProcess:
         self._judged += len(text)
         assert not FAULTS.search(text), f"the server's log tells of a fault:\n{text}"
 
+    def forgive_log(self) -> None:
+        """What was logged so far is what the test wanted."""
+        self._judged = len(self.log_text())
+
     def close(self) -> None:
         """End the process if it still runs, and remove everything."""
         if self.is_running:
