@@ -20,12 +20,12 @@ TEXT = b"Subject: by LMTP\r\n\r\n.One line that begins with a dot\r\n\r\nand the
 class LMTPServer:
     """A server with LMTP at a port and at a path."""
 
-    def __init__(self, server: ServerProcess, more: str = "") -> None:
+    def __init__(self, server: ServerProcess) -> None:
         self.process = server
         self.port = free_port()
         self.path = server.folder / "lmtp"
         addresses = f'"tcp:{self.port}:interface=127.0.0.1", "unix:{self.path}:mode=666"'
-        server.configure(f"lmtp = [{addresses}]\n{more}")
+        server.config.write_text(server.config.read_text().replace("[listen]", f"[listen]\nlmtp = [{addresses}]", 1))
 
     def new_users(self, count: int) -> list[User]:
         return [self.process.new_user() for _ in range(count)]
@@ -52,6 +52,7 @@ def test_smtplib_delivers_to_all_at_once(server: LMTPServer, kind: str) -> None:
     place = ("127.0.0.1", server.port) if kind == "tcp" else (str(server.path), 0)
     with smtplib.LMTP(*place) as client:
         refused = client.sendmail("them@else.example", [user.address for user in users], TEXT)
+        assert client.getreply()[0] == 250  # smtplib reads only the first recipient's
     assert refused == {}
     for user in users:
         [message] = fetch(server.process, user)
