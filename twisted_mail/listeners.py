@@ -137,7 +137,8 @@ def _make_way(address: ListenAddress) -> None:
 def _listen_at_path(path: str, bound: socket.socket, reactor: object, factory: IProtocolFactory) -> IListeningPort:
     """Twisted's port changes the permissions of its path and removes it; both are ours, so it is told no path."""
     port = unix.Port(b"\0" + os.fsencode(path), factory, BACKLOG, reactor=reactor)
-    port._preexistingSocket = bound.dup()
+    # not bound.dup(): in a worker that would make the socket a blocking one, for all processes
+    port._preexistingSocket = socket.socket(fileno=os.dup(bound.fileno()))
     port.startListening()
     listening: IListeningPort = port
     return listening

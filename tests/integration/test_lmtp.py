@@ -130,7 +130,7 @@ def test_postfix_delivers(server: LMTPServer, kind: str) -> None:
         assert "dsn=5.1.1, status=bounced" in postfix.outcome("nobody@example.org")
     for user in users:
         [message] = fetch(server.process, user)
-        assert message.octets.endswith(TEXT)
+        assert message.octets.endswith(TEXT[TEXT.index(b"\r\n\r\n") :])
 
 
 def test_path_has_its_permissions_and_goes_with_the_server(server: LMTPServer) -> None:
