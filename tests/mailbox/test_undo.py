@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.mailbox.disk import MaildirTestCase
 from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox import maildir
-from twisted_mail.mailbox.journal import Bounds
+from twisted_mail.mailbox.journal import FOLDER, Bounds
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.undo import purge, restore, undoable
@@ -77,3 +79,8 @@ class UndoTests(MaildirTestCase):
         self.assertRaises(MaildropLocked, purge, self.path, Bounds(0, 0, 0), CAME)
         lock.release()
         self.assertEqual(1, restore(self.path, "abc"))
+
+    def test_a_session_that_died_before_it_deleted_anything_is_forgotten(self) -> None:
+        os.makedirs(f"{self.path}/{FOLDER}/{CAME}.abc,M=2,S=6/new")
+        self.assertEqual(0, restore(self.path, "abc"))
+        self.assertEqual([], self.known())

@@ -39,20 +39,19 @@ def undoable(path: str) -> list[Undoable]:
 
 
 def restore(path: str, session: str) -> int:
-    """Bring back what *session* removed, for good; how many messages.
+    """Bring back what *session* removed, for good; how many messages: fewer than it meant to, if the server died then.
 
     Raises LookupError: nothing is known of it; MaildropLocked; OSError.
     """
+    if all(item.session != session for item in undoable(path)):
+        raise LookupError(f"nothing is kept of session {session}")
     lock = MaildropLock(path, f"restore of session {session}, process {os.getpid()}", is_login=False)
     try:
         # first the views: a message that all of them hide must not be there
         shown = views.bring_back(path, session)
-        count = journal.put_back(path, session)
+        return max(shown, journal.put_back(path, session))
     finally:
         lock.release()
-    if not shown and not count:
-        raise LookupError(f"nothing is kept of session {session}")
-    return max(shown, count)
 
 
 def purge(path: str, bounds: journal.Bounds, now: float) -> int:
