@@ -259,8 +259,8 @@ class PoolTests(ClientCase):
             client = self.take()
             self.pool.give_back(client)
             client.dataReceived(words)
-            self.network.settle()
             self.assertIsNot(client, self.take())
+            self.assertFalse(client.is_usable)
 
     def test_connection_has_its_fill_of_messages(self) -> None:
         for most, offers in ((MAX_TRANSACTIONS, ()), (2, ("LIMITS MAILMAX=2",))):

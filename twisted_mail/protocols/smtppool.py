@@ -31,12 +31,11 @@ class ConnectionPool:
 
     async def take(self, destination: Destination) -> SMTPClient:
         """An idle client where there is one, else a new one.  Give it back, or abort it.  Raises PeerError."""
-        clients = self._idle.get(destination)
-        if not clients:
-            return await connect(self.options, destination)
-        client = next(reversed(clients))
-        self._forget(client)
-        return client
+        for client in reversed(list(self._idle.get(destination, ()))):
+            self._forget(client)
+            if client.is_usable:
+                return client
+        return await connect(self.options, destination)
 
     def give_back(self, client: SMTPClient) -> None:
         """The caller is done with *client*: it is kept, or ended in order."""
