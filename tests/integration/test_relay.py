@@ -322,6 +322,20 @@ def test_smarthost_by_starttls_and_by_tls_from_the_first_octet(server: ServerPro
     assert [b"with ESMTPSA" in got.octets for got in messages] == [True, True]
 
 
+def test_route_leads_to_the_lmtp_of_another_store(new_server: Callable[..., ServerProcess]) -> None:
+    store = new_server(accounts=2)
+    port, path = free_port(), store.folder / "lmtp"
+    addresses = f'"tcp:{port}:interface=127.0.0.1", "unix:{path}:mode=666"'
+    store.config.write_text(store.config.read_text().replace("[listen]", f"[listen]\nlmtp = [{addresses}]", 1))
+    store.start()
+    first, second = store.new_user(), store.new_user()
+    nobody = f"nobody.at.all@{DOMAIN}"
+    for endpoint in (f"lmtp:tcp:127.0.0.1:{port}", f"lmtp:unix:{path}"):
+        results = Sender().send(parse_destination(endpoint), first.address, nobody, second.address)
+        assert results == {first.address: "", nobody: "550 5.1.1", second.address: ""}
+    assert [len(fetch(store, user)) for user in (first, second)] == [2, 2]
+
+
 # ---- STARTTLS that fails
 
 
