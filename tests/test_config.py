@@ -51,7 +51,7 @@ WRONG = {
     "routes = 5": (1, "routes", "write [routes]"),
     '[routes]\nexample.net = "tcp:192.0.2.1"': (1, "routes", "quotes around it"),
     '[routes]\n"example.net" = "192.0.2.1"': (1, "routes", "is not an endpoint"),
-    '[routes]\n"not a name" = "tcp:192.0.2.1"': (1, "routes", 'as in "example.net"'),
+    '[routes]\n"not a name" = "tcp:192.0.2.1"': (1, "routes", 'like "example.net"'),
     '[relay]\nsmarthost = "smtp.example.net"': (2, "relay.smarthost", '"tcp:smtp.example.net:587"'),
     '[tls]\ncertificate = "gone.pem"\nkey = "gone.pem"': (2, "tls.certificate", "No such file"),
     '[tls]\ncertificate = "mailserver.toml"': (2, "tls.certificate", "write key ="),
