@@ -30,6 +30,7 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.loops import LoopGuard
 from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.router import Refusing, Router
@@ -129,7 +130,7 @@ class House:
             self._outgoing = Outgoing(config, smarthost, self.committer, disk, reactor)
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
         self._router = Router(users, store, outside)
-        router = Traced(self._router, config.hostname, reactor)
+        router = LoopGuard(Traced(self._router, config.hostname, reactor))
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(router))

@@ -53,6 +53,20 @@ class RouterTests(SynchronousTestCase):
         ((_, taken, _),) = self.local.taken
         self.assertEqual(recipients("alice@example.org", "bob@example.org"), taken)
 
+    def test_only_what_an_alias_sends_out_says_where_it_was(self) -> None:
+        delivery = self.begin()
+        self.add(delivery, "both@example.org")
+        self.assertEqual([None], self.deliver(delivery))
+        self.assertEqual(b"Delivered-To: both@example.org\nSubject: hello\n\nHello\n", self.outside.taken[0][2])
+        self.assertEqual(b"Subject: hello\n\nHello\n", self.local.taken[0][2])
+
+    def test_what_goes_to_several_names_none_of_them(self) -> None:
+        for texts in (["both@example.org", "alice@example.org"], ["carol@elsewhere.example"]):
+            delivery = self.begin()
+            self.add(delivery, *texts)
+            self.assertEqual([None] * len(texts), self.deliver(delivery))
+            self.assertEqual(b"Subject: hello\n\nHello\n", self.outside.taken.pop()[2])
+
     def test_unknown_user_is_refused_and_the_others_go_on(self) -> None:
         delivery = self.begin()
         (nobody,) = recipients("nobody@example.org")

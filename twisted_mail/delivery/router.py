@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, UserDisabled
+from twisted_mail.message.header import delivered_to
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
@@ -75,8 +76,8 @@ class _RoutedDelivery:
 
     async def prepare(self, message: Message) -> Results:
         results: dict[Recipient, SMTPError | None] = {}
-        for delivery in self._deliveries.values():
-            results.update(await delivery.prepare(message))
+        for target, delivery in self._deliveries.items():
+            results.update(await delivery.prepare(self._as_sent_to(target, message)))
         return self._all_or_none(results)
 
     async def commit(self) -> None:
@@ -85,8 +86,8 @@ class _RoutedDelivery:
 
     async def deliver(self, message: Message) -> Results:
         if len(self._deliveries) == 1:
-            (only,) = self._deliveries.values()
-            return self._all_or_none(await only.deliver(message))
+            ((target, only),) = self._deliveries.items()
+            return self._all_or_none(await only.deliver(self._as_sent_to(target, message)))
         results = await self.prepare(message)
         if not any(results.values()):
             await self.commit()
@@ -95,6 +96,18 @@ class _RoutedDelivery:
     def abort(self) -> None:
         for delivery in self._deliveries.values():
             delivery.abort()
+
+    def _as_sent_to(self, target: IDeliveryTarget, message: Message) -> Message:
+        """With Delivered-To where an alias leads out: loops.py knows it by that if it comes back.
+
+        Only where there is one recipient, as in Received: else each would read of the others.
+        """
+        if target is not self._router.outside or len(self._routes) != 1:
+            return message
+        ((alias, routed),) = self._routes.items()
+        if routed[0].address == alias.address:  # nobody's alias: the address itself is outside
+            return message
+        return message.with_fields(delivered_to(alias.address))
 
     def _all_or_none(self, results: Results) -> Results:
         """What each recipient that the client named hears; one refusal refuses all."""

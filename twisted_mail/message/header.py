@@ -54,6 +54,11 @@ def return_path(sender: Address | None) -> bytes:
     return f"Return-Path: <{sender or ''}>\n".encode()
 
 
+def delivered_to(address: Address) -> bytes:
+    """Delivered-To, by which a message that comes back is known (RFC 9228 §4)."""
+    return f"Delivered-To: {address}\n".encode()
+
+
 def received(origin: Origin, hostname: str, message_id: str, now: datetime, recipient: Address | None = None) -> bytes:
     """One Received field (RFC 5321 §4.4, the TLS clause as RFC 8314 §4.3 wants it registered).
 
