@@ -38,6 +38,10 @@ WRONG = {
     '[pop3]\nundo = "week"': (2, "pop3.undo", "write it like"),
     '[limits]\nmessage_rate = "fast"': (2, "limits.message_rate", '"100 per minute"'),
     "[limits]\nmessage_rate = 5": (2, "limits.message_rate", 'message_rate = "..."'),
+    '[oauth]\nissuer = "https://login.example"': (2, "oauth.issuer", "needs an audience"),
+    '[oauth]\nissuer = "login.example"': (2, "oauth.issuer", "https://"),
+    '[oauth]\nintrospection = "http://login.example/x"': (2, "oauth.introspection", "https://"),
+    '[oauth]\nkeys = "ftp://login.example/x"': (2, "oauth.keys", "https://"),
     "[auth]\nallow_plaintext = 1": (2, "auth.allow_plaintext", "true or false"),
     '[listen]\nsmtp = "tcp:25"': (2, "listen.smtp", 'smtp = ["tcp:25"]'),
     '[listen]\nsmtp = [\n  "tpc:25",\n]': (2, "listen.smtp", 'write "tcp:" instead'),
@@ -126,7 +130,8 @@ class ConfigTests(TestCase):
         uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
-        sections = (config.listen, config.tls, config.limits, config.auth, config.pop3, config.proxy, config.relay)
+        sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
+        sections += (config.proxy, config.relay)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         self.assertEqual(options, written)
 

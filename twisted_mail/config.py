@@ -12,6 +12,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network, parse_network
@@ -20,13 +21,13 @@ from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, sett
 from twisted_mail.smtp.address import AddressError, parse_domain
 from twisted_mail.units import parse_duration, parse_rate, parse_size
 
-__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Proxy", "Relay", "demo_config"]
-__all__ += ["find_config", "load"]
+__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "OAuth", "Proxy", "Relay"]
+__all__ += ["demo_config", "find_config", "load"]
 
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
 """Where a configuration is looked for when nobody names one."""
 
-PASSWORD_MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN")
+PASSWORD_MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
 """In the order in which they are offered."""
 
 # ---- readers: a TOML value into a typed one, or ValueError in words for who wrote it
@@ -143,6 +144,20 @@ def _network(value: object, place: Place) -> Network:
     return parse_network(_text(value, place))
 
 
+def _web_address(value: object, place: Place) -> str:
+    text = _text(value, place)
+    url = urlsplit(text)
+    local = url.scheme == "http" and url.hostname in ("localhost", "127.0.0.1", "::1")
+    if text and not (url.hostname and (url.scheme == "https" or local)):
+        raise ValueError(f'"{text}" must begin with https://')
+    return text
+
+
+def _keys(value: object, place: Place) -> str:
+    text = _text(value, place)
+    return _web_address(text, place) if "://" in text else _optional_path(text, place) or ""
+
+
 def _service(value: object, place: Place) -> str:
     name = _text(value, place)
     if name not in (services := [f.name for f in fields(Listen)]):
@@ -255,6 +270,24 @@ class POP3:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuth:
+    """Logging in with the tokens of an issuer."""
+
+    issuer: str = setting(_web_address, "")
+    """As it stands in the tokens; empty: they are not taken."""
+    audience: str = setting(_text, "")
+    """For whom tokens must be."""
+    claim: str = setting(_text, "email")
+    """Which claim holds the account's address."""
+    keys: str = setting(_keys, "")
+    """Address or file of the issuer's public keys; empty: where the issuer says."""
+    introspection: str = setting(_web_address, "")
+    """The issuer is asked here about each token; empty: signatures are checked."""
+    client_id: str = setting(_text, "")
+    client_secret_file: str | None = setting(_optional_path, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """A proxy or balancer in front of this server."""
 
@@ -294,6 +327,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     auth: Auth = field(default_factory=Auth)
     pop3: POP3 = field(default_factory=POP3)
+    oauth: OAuth = field(default_factory=OAuth)
     proxy: Proxy = field(default_factory=Proxy)
     relay: Relay = field(default_factory=Relay)
     routes: Mapping[str, Destination] = setting(_routes, {})
@@ -330,6 +364,7 @@ def load(path: str, *, check_files: bool = True) -> Config:
     file = SettingsFile(path)
     config = file.read(Config)
     _check_proxy(file, config)
+    _check_oauth(file, config.oauth)
     if check_files:
         _check_tls_files(file, config.tls)
         _check_tls_ports(file, config)
@@ -343,6 +378,13 @@ def _check_proxy(file: SettingsFile, config: Config) -> None:
             raise file.place("proxy.listeners").error(
                 'needs the addresses of the proxies beside it; write trusted = ["192.0.2.7"] in [proxy]'
             )
+
+
+def _check_oauth(file: SettingsFile, oauth: OAuth) -> None:
+    if oauth.issuer and not oauth.audience and not oauth.introspection:
+        raise file.place("oauth.issuer").error(
+            'needs an audience beside it, or tokens for any other service would do; write audience = "..." in [oauth]'
+        )
 
 
 def _check_tls_files(file: SettingsFile, tls: TLS) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from twisted_mail.bearer import oauthbearer, xoauth2
+from twisted_mail.crammd5 import CramMD5
 from twisted_mail.sasl import (
     Challenge,
     Exchange,
@@ -113,6 +115,9 @@ MECHANISMS: Mapping[str, Mechanism] = {
         Mechanism(PLUS, lambda offered: Scram(plus=True, binding_offered=True), needs_tls=True),
         Mechanism("SCRAM-SHA-256", lambda offered: Scram(plus=False, binding_offered=PLUS in offered)),
         Mechanism("EXTERNAL", lambda offered: External(), needs_tls=True),
+        Mechanism("OAUTHBEARER", lambda offered: oauthbearer()),
+        Mechanism("XOAUTH2", lambda offered: xoauth2()),
+        Mechanism("CRAM-MD5", lambda offered: CramMD5()),
         Mechanism("PLAIN", lambda offered: Plain()),
         Mechanism("LOGIN", lambda offered: Login()),
     )

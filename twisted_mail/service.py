@@ -38,6 +38,7 @@ from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.durable import Committer, make_directory
 from twisted_mail.interfaces import IDeliveryTarget
+from twisted_mail.issuers import oauth
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
@@ -73,6 +74,8 @@ FINISH = 10.0
 """Seconds that what is under way has at shutdown."""
 DISK_THREADS = 4
 """Threads that wait for large messages and long listings; small ones do not need them."""
+ISSUER_THREADS = 8
+"""Threads that wait for the issuer of tokens: if it does not answer, passwords must not wait with them."""
 HASH_THREADS = 2
 """Threads that check passwords: a storm of wrong ones takes no more of the machine."""
 
@@ -108,8 +111,9 @@ class House:
 
         # what waits for the disk, and what for the processor
         self.committer = Committer(reactor)
-        self.threads = [ThreadPool(0, DISK_THREADS, "disk"), ThreadPool(0, HASH_THREADS, "hash")]
-        disk, hashing = (_blocking(reactor, pool) for pool in self.threads)
+        sizes = {"disk": DISK_THREADS, "hash": HASH_THREADS, "issuer": ISSUER_THREADS}
+        self.threads = [ThreadPool(0, size, name) for name, size in sizes.items()]
+        disk, hashing, asking = (_blocking(reactor, pool) for pool in self.threads)
         self._disk = disk
         self._incoming = os.path.join(config.server_folder, "incoming")
         make_directory(self._incoming)
@@ -141,7 +145,7 @@ class House:
 
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)
-        self._inquiries = Inquiries(self.directory, logins)
+        self._inquiries = Inquiries(self.directory, logins, oauth(config, asking))
         passwords = PasswordChecker(self.directory, hashing, reactor, logins)
         proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
@@ -174,7 +178,9 @@ class House:
         passwords = config.auth.mechanisms
         if not passwords:
             passwords = (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
-        return (*passwords, "EXTERNAL") if config.tls.client_authority else passwords
+        certificates = ("EXTERNAL",) if config.tls.client_authority else ()
+        tokens = ("OAUTHBEARER", "XOAUTH2") if config.oauth.issuer else ()
+        return passwords + certificates + tokens
 
     def _smtp(
         self, portal: Portal, *, lmtp: bool = False, submission: bool = False, tls_at_once: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import scramp
 from twisted.cred.checkers import ICredentialsChecker
@@ -15,9 +16,12 @@ from zope.interface.verify import verifyObject
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import AppPasswordUse, ProofChecker
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.inquiries import Inquiries
+from twisted_mail.auth.inquiries import MAX_LOOKING, Inquiries, OAuth
 from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
+from twisted_mail.auth.tokens import Issuer, IssuerUnavailable
+from twisted_mail.bearer import TokenOffered, TokenVerdict
+from twisted_mail.crammd5 import ChallengeWanted, PasswordWanted, StoredPassword
 from twisted_mail.interfaces import AccountDisabled, IInquiries, LoginUnavailable, ProvenLogin
 from twisted_mail.sasl import Challenge, ProvenCredentials
 from twisted_mail.scram import ITERATIONS, Scram, Secret, SecretWanted, Verifier
@@ -126,6 +130,88 @@ class SecretTests(InquiryCase):
         self.clock.pump([1.0] * 60)
         outcomes = [attempt.addErrback(lambda failure: failure.type) for attempt in attempts]
         self.assertIn(LoginUnavailable, [self.successResultOf(outcome) for outcome in outcomes])
+
+
+class Issued:
+    """Tokens that the test has given out: token -> address; `unknown` cannot be asked about."""
+
+    def __init__(self) -> None:
+        self.owners = {"alices": "Alice@example.org", "olds": "old@example.org", "strangers": "x@else.example"}
+        self.owners |= {"local": "alice"}
+
+    def address(self, token: str) -> str | None:
+        if token == "unknown":
+            raise IssuerUnavailable("down")
+        return self.owners.get(token)
+
+
+class TokenTests(InquiryCase):
+    def setUp(self) -> None:
+        super().setUp()
+        oauth = OAuth(Issuer("https://login.example", "mail", "email"), Issued(), execute)
+        self.inquiries = Inquiries(self.directory, self.logins, oauth)
+
+    def verdict(self, user: str, token: str) -> Deferred[TokenVerdict]:
+        answer = self.inquiries.answer(TokenOffered(user, token), origin())
+        return Deferred.fromCoroutine(answer)  # type: ignore[arg-type]  # as above
+
+    def test_good_token_logs_its_owner_in_whatever_the_spelling(self) -> None:
+        for user in ("", "alice", "Alice@EXAMPLE.org", "alice@example.org%laptop"):
+            self.assertEqual(TokenVerdict("alice@example.org"), self.successResultOf(self.verdict(user, "alices")))
+
+    def test_token_of_somebody_else_of_nobody_here_and_a_bad_one_are_refused(self) -> None:
+        refused = TokenVerdict("", "https://login.example/.well-known/openid-configuration")
+        for user, token in (
+            ("alice", "olds"),
+            ("nobody", "alices"),
+            ("", "strangers"),
+            ("x@else.example", "strangers"),
+            ("alice", "bad"),
+            ("", "bad"),
+        ):
+            self.assertEqual(refused, self.successResultOf(self.verdict(user, token)), (user, token))
+
+    def test_issuer_that_does_not_answer_is_no_wrong_token(self) -> None:
+        self.failureResultOf(self.verdict("alice", "unknown"), LoginUnavailable)
+
+    def test_too_many_at_once_are_turned_away(self) -> None:
+        held: list[Deferred[object]] = []
+
+        def hold(work: Callable[[], object]) -> Deferred[object]:
+            held.append(Deferred())
+            return held[-1]
+
+        oauth = OAuth(Issuer("https://login.example", "mail", "email"), Issued(), hold)
+        self.inquiries = Inquiries(self.directory, self.logins, oauth)
+        waiting = [self.verdict("alice", "alices") for _ in range(MAX_LOOKING)]
+        self.failureResultOf(self.verdict("alice", "alices"), LoginUnavailable)
+        held[0].callback("alice@example.org")
+        self.successResultOf(waiting[0])
+        self.assertNoResult(self.verdict("alice", "alices"))
+
+
+class SharedSecretTests(InquiryCase):
+    def asked_password(self, user: str) -> StoredPassword:
+        answer = self.inquiries.answer(PasswordWanted(user), origin())
+        return self.successResultOf(Deferred.fromCoroutine(answer))  # type: ignore[arg-type]  # as above
+
+    def test_only_accounts_that_opted_in_have_one(self) -> None:
+        for user in ("alice", "old", "nobody"):
+            self.assertEqual(StoredPassword(None), self.asked_password(user))
+        self.directory.set_password(ALICE, "hash", "", "secret")
+        self.assertEqual(StoredPassword("secret"), self.asked_password("alice"))
+
+    def test_next_password_is_no_longer_readable(self) -> None:
+        self.directory.set_password(ALICE, "hash", "", "secret")
+        self.directory.set_password(ALICE, "hash", "")
+        self.assertEqual(StoredPassword(None), self.asked_password("alice"))
+
+    def test_challenge_is_new_each_time(self) -> None:
+        challenges = {
+            self.successResultOf(Deferred.fromCoroutine(self.inquiries.answer(ChallengeWanted(), origin())))  # type: ignore[arg-type]  # as above
+            for _ in range(5)
+        }
+        self.assertEqual(5, len(challenges))
 
 
 class ProofTests(InquiryCase):

@@ -314,6 +314,18 @@ class AppPasswordTests(CommandCase):
         self.fail_with("--help", "account", "app-password", "add", "alice@example.org", "phone", "--for", "imap")
 
 
+class SharedSecretTests(CommandCase):
+    def test_password_is_kept_readable_only_where_that_is_asked_for(self) -> None:
+        self.add_alice()
+        alice = alias_address("alice@example.org")
+        self.assertIsNone(self.directory().shared_secret(alice))
+        self.succeed("account", "passwd", "alice@example.org", "--password-stdin", "--cram-md5", stdin="new secret\n")
+        self.assertEqual("new secret", self.directory().shared_secret(alice))
+        self.assertTrue(passwords.verify(self.account("alice@example.org").password, "new secret"))
+        self.succeed("passwd", "alice@example.org", "--password-stdin", stdin="another\n")
+        self.assertIsNone(self.directory().shared_secret(alice))
+
+
 class AttributeTests(CommandCase):
     def test_attributes_are_stored_in_seconds_and_removed_again(self) -> None:
         self.add_alice()

@@ -71,7 +71,11 @@ CREATE TABLE app_password (
 CREATE TABLE server_key (name TEXT PRIMARY KEY, octets BLOB NOT NULL) WITHOUT ROWID;
 """
 
-_CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD)
+_PASSWORD_FOR_CRAM_MD5 = """
+ALTER TABLE account ADD COLUMN shared_secret TEXT NOT NULL DEFAULT ''
+"""
+
+_CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD, _PASSWORD_FOR_CRAM_MD5)
 VERSION = len(_CHANGES)
 """Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
 

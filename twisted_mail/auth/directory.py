@@ -278,14 +278,24 @@ class Directory:
             writer.execute("DELETE FROM account WHERE domain = ? AND local_part = ?", _key(address))
         return [Address(*row) for row in led]
 
-    def set_password(self, address: Address, password: str, verifier: str = "") -> None:
-        """*password* is a hash.  App passwords stay.  Raises DirectoryError."""
+    def set_password(self, address: Address, password: str, verifier: str = "", shared_secret: str = "") -> None:
+        """*password* is a hash; *shared_secret* the password itself, for CRAM-MD5.  App passwords stay.
+
+        Raises DirectoryError.
+        """
         with self._database.transaction() as writer:
             _require_account(_Lookup(writer.execute), address)
             writer.execute(
-                "UPDATE account SET password = ?, verifier = ? WHERE domain = ? AND local_part = ?",
-                (password, verifier, *_key(address)),
+                "UPDATE account SET password = ?, verifier = ?, shared_secret = ? WHERE domain = ? AND local_part = ?",
+                (password, verifier, shared_secret, *_key(address)),
             )
+
+    def shared_secret(self, address: Address) -> str | None:
+        """The password itself, for CRAM-MD5; None: the account has not opted in to that."""
+        rows = self._select(
+            "SELECT shared_secret FROM account WHERE domain = ? AND local_part = ?", _key(address)
+        ).fetchall()
+        return rows[0][0] or None if rows else None
 
     def set_disabled(self, address: Address, disabled: bool) -> None:
         """A disabled account takes no mail and no login.  Raises DirectoryError."""

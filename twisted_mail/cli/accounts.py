@@ -48,6 +48,11 @@ def add_passwd(commands: argparse._SubParsersAction[Parser]) -> None:
     passwd = add_command(commands, "passwd", "Set the password of an account.", set_password)
     passwd.add_argument("address", metavar="ADDRESS")
     add_password_option(passwd)
+    passwd.add_argument(
+        "--cram-md5",
+        action="store_true",
+        help="keep the password readable too: CRAM-MD5 needs it, for programs that can do nothing better",
+    )
 
 
 def add_account(arguments: argparse.Namespace) -> None:
@@ -86,8 +91,9 @@ def set_password(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         if directory.account(address) is None:
             raise CommandError(f"there is no account {address}; add it: mailserver account add {address}")
-        new = directory.new_account(address, read_password(arguments, address))
-        directory.set_password(address, new.password, new.verifier)
+        password = read_password(arguments, address)
+        new = directory.new_account(address, password)
+        directory.set_password(address, new.password, new.verifier, password if arguments.cram_md5 else "")
     print(f"changed the password of {address}")
 
 
