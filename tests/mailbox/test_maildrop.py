@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from zope.interface.verify import verifyObject
 
 from tests.mailbox.disk import MaildirTestCase
-from twisted_mail.content import MEMORY_BOUND
 from twisted_mail.framing import wire_size
 from twisted_mail.interfaces import (
     DeletionFailed,
@@ -22,6 +21,7 @@ from twisted_mail.interfaces import (
 )
 from twisted_mail.mailbox import messagefile
 from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.messagefile import PIECE
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -79,19 +79,19 @@ class OpenTests(MaildropTestCase):
         self.put_ours(1, text)
         pieces = self.pieces_of(self.open_maildrop(), 0)
         self.assertEqual(text, b"".join(pieces))
-        self.assertLessEqual(max(map(len, pieces)), MEMORY_BOUND)
+        self.assertLessEqual(max(map(len, pieces)), PIECE)
 
     def test_message_that_is_not_in_memory_comes_from_a_thread(self) -> None:
         for size in (1_000, 1_000_000):
             self.put_ours(size, b"x" * size)
         maildrop = self.open_maildrop()
-        for errors in ([NOT_CACHED] * 9, [OSError(errno.EOPNOTSUPP, "")] * 9):
+        for error in (NOT_CACHED, OSError(errno.EOPNOTSUPP, "")):
             self.hops = 0
-            with mock.patch("os.preadv", side_effect=errors):
+            with mock.patch("os.preadv", side_effect=error):
                 self.assertEqual(b"x" * 1_000, self.text_of(maildrop, 0))
                 self.assertEqual(1, self.hops)
                 self.assertEqual(b"x" * 1_000_000, self.text_of(maildrop, 1))
-                self.assertEqual(6, self.hops)  # four pieces, and the end
+                self.assertEqual(18, self.hops)  # sixteen pieces, and the end
 
     def test_message_of_which_a_part_is_in_memory_is_whole(self) -> None:
         self.put_ours(1, b"x" * 10_000)
@@ -129,7 +129,7 @@ class OpenTests(MaildropTestCase):
             reader.close()
         [(call, done)] = waiting
         done.callback(call())  # type: ignore[operator]
-        self.assertEqual(MEMORY_BOUND, len(self.successResultOf(reading)))
+        self.assertEqual(PIECE, len(self.successResultOf(reading)))
         self.assertEqual(before, len(os.listdir("/proc/self/fd")))
 
     def test_reading_leaves_no_descriptor_open(self) -> None:

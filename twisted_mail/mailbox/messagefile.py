@@ -16,6 +16,9 @@ from zope.interface import implementer
 from twisted_mail.content import MEMORY_BOUND, Blocking
 from twisted_mail.interfaces import IMessageReader, MessageUnreadable
 
+PIECE = 64 * 1024
+"""Octets of a large message that are in memory for each client that fetches one."""
+
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 # O_NONBLOCK and O_NOFOLLOW: another program may have put a pipe or a link where the message was
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -64,7 +67,7 @@ class SmallMessage:
 
 @implementer(IMessageReader)
 class MessageFile:
-    """A message that is read in pieces of at most MEMORY_BOUND octets."""
+    """A message that is read in pieces of at most PIECE octets."""
 
     def __init__(self, descriptor: int, blocking: Blocking) -> None:
         """Owns *descriptor*."""
@@ -73,7 +76,7 @@ class MessageFile:
         self._position = 0
 
     async def read(self) -> bytes:
-        return await self._read(MEMORY_BOUND)
+        return await self._read(PIECE)
 
     async def read_all(self, size: int) -> bytes:
         """The whole text, of *size* octets."""

@@ -39,7 +39,7 @@ from twisted_mail.sasl import Credentials, Inquiry
 __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
 MAX_BACKLOG = 64 * 1024
-"""Octets of pending replies above which the session asks for them to be sent (`Backlog`)."""
+"""Octets of pending replies above which they should be sent: the session asks for it (`Backlog`)."""
 _END = b".\r\n"
 
 
@@ -79,6 +79,11 @@ class ServerSession:
         """All replies so far."""
         self._told = False
         return self._replies.take()
+
+    @property
+    def pending(self) -> int:
+        """Octets that `data_to_send` would give."""
+        return self._replies.size
 
     def tls_started(self) -> None:
         """TLS is up: what the client said before is forgotten (RFC 2595 §4)."""

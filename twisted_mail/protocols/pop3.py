@@ -27,7 +27,7 @@ from twisted_mail.interfaces import (
     NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
-from twisted_mail.pop3.server import ServerSession, SessionOptions
+from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
 from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
@@ -153,8 +153,10 @@ class POP3Server(Connection):
             return
         session.start_message()
         while piece and session.message_piece(piece):
-            if piece := await reader.read():
+            piece = b""  # while it waits, a slow reader costs what the transport holds, and no more
+            if session.pending > MAX_BACKLOG:
                 await self.flush()
+            piece = await reader.read()
         session.end_message()
 
     async def _update(self, deleted: frozenset[int]) -> None:
