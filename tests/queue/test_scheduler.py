@@ -434,6 +434,36 @@ class RequestTests(SchedulerCase):
         self.ask(entry.id, Verb.RELEASE)
         self.assertEqual([], self.queued())
 
+    def test_message_that_is_held_before_it_was_ever_tried_is_not_tried(self) -> None:
+        self.stop()
+        self.put("bob@example.net")
+        requests.ask(self.folder, self.queued()[0].id, Verb.HOLD)
+        self.restart()
+        self.go(DAY)
+        self.assertEqual([], self.remote.attempts)
+
+    def test_request_waits_while_the_message_is_read_for_its_round(self) -> None:
+        entry = self.waiting()
+        reading: list[Deferred[object]] = []
+
+        def slowly(call: Callable[[], object]) -> Deferred[object]:
+            read: Deferred[object] = Deferred()
+            read.addCallback(lambda _: call())
+            reading.append(read)
+            return read
+
+        self.remote.answer = lambda each: None
+        self.patch(self.spool, "_blocking", slowly)
+        self.go(301)
+        requests.ask(self.folder, entry.id, Verb.DROP)
+        self.go(5)
+        for _ in range(3):  # its envelope, its body; then what is asked
+            self.assertEqual(1, len(reading))
+            reading.pop().callback(None)
+            self.go(1)
+        self.assertEqual(1, len(self.remote.taken))
+        self.assertEqual([], self.queued())
+
     def test_dropped_message_is_gone_without_a_word(self) -> None:
         self.ask(self.waiting().id, Verb.DROP)
         self.assertEqual(([], []), (self.queued(), self.postbox.texts))
