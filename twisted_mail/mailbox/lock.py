@@ -8,6 +8,7 @@ written is when the account logged in last, and means something always.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -40,7 +41,7 @@ class MaildropLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             last_login = _last_login(descriptor)
             _check_delay(last_login, login_delay)
-            os.pwrite(descriptor, holder.encode("utf-8", "replace")[: _RECORD - 1].ljust(_RECORD, b"\n"), 0)
+            _write(descriptor, holder)
             if not is_login:
                 os.utime(descriptor, ns=(last_login, last_login))
         except BlockingIOError:
@@ -72,6 +73,15 @@ def holder_of(maildir: str) -> str:
     finally:
         os.close(descriptor)
     return ""
+
+
+def _write(descriptor: int, holder: str) -> None:
+    """Say who has the lock.  On a full disk it goes without: who comes to make room must get in."""
+    try:
+        os.pwrite(descriptor, holder.encode("utf-8", "replace")[: _RECORD - 1].ljust(_RECORD, b"\n"), 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _last_login(descriptor: int) -> int:
