@@ -295,6 +295,8 @@ class Proxy:
     """Services of [listen] whose connections begin with a PROXY header, all of them."""
     trusted: tuple[Network, ...] = setting(_list_of(_network, '"192.0.2.7"'), [])
     """Who may say by such a header who the client is; others are turned away there."""
+    xclient: tuple[Network, ...] = setting(_list_of(_network, '"192.0.2.7"'), [])
+    """Who may say by SMTP's XCLIENT who the client is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ class House:
             max_transactions=config.limits.transactions,
             chunking=True,
         )
-        service = SMTPService(options, portal, self._inquiries, self._new_message)
+        service = SMTPService(options, portal, self._inquiries, self._new_message, config.proxy.xclient)
 
         def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
             mechanisms = self._mechanisms() if submission else ()

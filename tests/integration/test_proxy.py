@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.process import ServerProcess
-from tests.integration.wire import PATIENCE
+from tests.integration.wire import PATIENCE, Wire, fetch
 
 V1 = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 25\r\n"
 V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\xdc\x04\0\x19"
@@ -101,3 +101,32 @@ def test_other_listeners_take_no_header(behind: ServerProcess) -> None:
         assert connection.recv(100).startswith(b"220 ")
         connection.sendall(V1)
         assert connection.recv(100).startswith(b"500 ")
+
+
+def test_a_trusted_proxy_speaks_for_a_client_by_xclient(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server('[proxy]\nxclient = ["127.0.0.1"]\n[limits]\nconnection_rate = "2 per hour"\n', accounts=1)
+    server.start()
+    user = server.new_user()
+    said = []
+    for number in range(3):
+        with Wire(server.ports.smtp) as wire:
+            assert wire.reply().startswith("220 ")
+            assert "\n250 XCLIENT NAME ADDR PORT PROTO HELO" in wire.say("EHLO proxy.example")
+            said.append(wire.say("XCLIENT ADDR=192.0.2.1 HELO=from.proxy.example PROTO=ESMTP")[:4])
+            if number == 2:
+                said.append(wire.reply()[:4])
+                break
+            wire.say("EHLO client.example")
+            for command in ("MAIL FROM:<them@else.example>", f"RCPT TO:<{user.address}>"):
+                assert wire.say(command).startswith("250 ")
+            assert wire.say("DATA").startswith("354 ")
+            wire.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+            assert wire.reply().startswith("250 ")
+    assert said == ["220 ", "220 ", "220 ", "421 "]  # the limits are those of the client
+    message = fetch(server, user)[0]
+    assert b"from client.example (" in message.octets.replace(b"\r\n\t", b" ")
+    assert b"192.0.2.1" in message.octets
+    with Wire(server.ports.smtp, source="127.0.0.2") as wire:
+        wire.reply()
+        assert "XCLIENT" not in wire.say("EHLO client.example")
+        assert wire.say("XCLIENT ADDR=192.0.2.1").startswith("502 ")

@@ -208,6 +208,7 @@ class OptionTests(SessionTestCase):
             submission=True,
             mechanisms=("PLAIN",),
             chunking=True,
+            xclient=True,
             extensions=tuple(OPTIONAL),
             max_hold=60,
             max_size=12345,

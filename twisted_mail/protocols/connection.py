@@ -189,6 +189,18 @@ class Connection(ABC, TwistedProtocol):
                 data = data[sent:]
         self._transport.write(data)
 
+    def change_peer(self, peer: str) -> str | None:
+        """The client is somebody else, as a proxy has said: counted from now on, and refused where too many are.
+
+        A refusal in words, or None.
+        """
+        limits = self._listener.limits
+        limits.leave(self.origin.peer)
+        self.origin = replace(self.origin, peer=peer)
+        refusal = limits.admit(peer, self._listener.clock.seconds())
+        self._admitted = refusal is None
+        return refusal
+
     async def start_tls(self) -> None:
         """Send what is pending in the clear, then speak TLS."""
         await self.flush()

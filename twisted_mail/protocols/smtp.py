@@ -17,6 +17,7 @@ from twisted.internet.defer import CancelledError
 
 from twisted_mail.content import MessageBuilder, disk_refusal
 from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, IInquiries, LoginUnavailable
+from twisted_mail.networks import Network, Networks
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
@@ -29,6 +30,7 @@ from twisted_mail.smtp.events import (
     EndOfData,
     Hello,
     Inquire,
+    Introduced,
     MailFrom,
     RcptTo,
     Refused,
@@ -53,6 +55,8 @@ class SMTPService:
     portal: Portal
     inquiries: IInquiries
     new_message: Callable[[], MessageBuilder]
+    xclient: tuple[Network, ...] = ()
+    """Proxies that may say for whom they speak."""
 
 
 class SMTPServer(Connection):
@@ -69,10 +73,16 @@ class SMTPServer(Connection):
         self._recipients: list[Recipient] = []
         self._builder: MessageBuilder | None = None
 
+    def connectionMade(self) -> None:
+        if getattr(self._transport.getPeer(), "host", "") in Networks(self._service.xclient):
+            options = replace(self._service.options, xclient=True)
+            self._session = ServerSession(options, tls=self._listener.tls_at_once)
+        super().connectionMade()
+
     async def converse(self) -> None:
         session = self._session
         while True:
-            match session.next_event():
+            match event := session.next_event():
                 case Wait.NEED_DATA:
                     await self.more_data()
                 case DataChunk(data):
@@ -94,6 +104,8 @@ class SMTPServer(Connection):
                         session.answer(refusal)
                 case Authenticate(credentials):
                     session.answer(await self._answering(self._authenticate(credentials)))
+                case Introduced():
+                    self._introduce(event)
                 case StartTLS():
                     self._forget_client()
                     await self.start_tls()
@@ -210,6 +222,15 @@ class SMTPServer(Connection):
         self.cleanup()
         self._target = None
         self.origin = replace(self.origin, hello="", extended=False, user="")
+
+    def _introduce(self, client: Introduced) -> None:
+        """A proxy speaks for somebody else from now on."""
+        self._forget_client()
+        self.note("{peer} speaks for {client}", client=client.address or "somebody")
+        if refusal := self.change_peer(client.address) if client.address else None:
+            self.say_goodbye(Farewell.OVERLOAD, refusal)
+            raise CancelledError
+        self.origin = replace(self.origin, hello=client.hello, extended=client.extended)
 
     def _end_login(self) -> None:
         if self._log_out is not None:

@@ -198,6 +198,7 @@ COMMANDS = {
         Command("HELO", parse_hello, _ANY, idle=True),
         Command("LHLO", parse_hello, _ANY, idle=True),
         Command("STARTTLS", parse_nothing, _ANY),
+        Command("XCLIENT", parse_anything, (State.START, State.READY)),
         Command("AUTH", parse_auth, (State.READY,), limit=lambda offer: MAX_RESPONSE),
         Command("MAIL", parse_mail, (State.READY,), limit=lambda offer: offer.mail_limit),
         Command("RCPT", parse_rcpt, (State.MAIL, State.RCPT), limit=lambda offer: offer.rcpt_limit),
@@ -215,5 +216,5 @@ COMMANDS = {
 
 HTTP_METHODS = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH"))
 """A web browser was made to send mail (cross-protocol scripting): nothing more of it is read."""
-NOT_IMPLEMENTED = frozenset((b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XCLIENT", b"XFORWARD"))
+NOT_IMPLEMENTED = frozenset((b"SEND", b"SOML", b"SAML", b"TURN", b"ATRN", b"ETRN", b"BURL", b"XFORWARD"))
 """Verbs that RFCs and peers define: safe to be named in the log."""

@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "Hello",
     "Inquire",
+    "Introduced",
     "MailFrom",
     "Question",
     "RcptTo",
@@ -32,6 +33,21 @@ class Hello(Event):
 
     name: str
     extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced(Event):
+    """XCLIENT, answered with a new greeting: a trusted proxy speaks for somebody else from now on.
+
+    What the session knew is forgotten, also who has logged in.
+    """
+
+    address: str
+    """IP address of the client; empty: the proxy does not know it."""
+    hello: str
+    """What the client called itself; empty: it will say so itself."""
+    extended: bool
+    """By EHLO."""
 
 
 @dataclass(frozen=True, slots=True)

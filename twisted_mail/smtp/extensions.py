@@ -16,6 +16,7 @@ from twisted_mail.smtp import parameters
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.parameters import Parameter
 from twisted_mail.smtp.reply import Reply
+from twisted_mail.smtp.xclient import ATTRIBUTES
 
 COMMAND_LIMIT = 512
 """Octets of a command line with its line end (RFC 5321 §4.5.3.1.4), before extensions lengthen it."""
@@ -169,6 +170,7 @@ EXTENSIONS = (
     ),
     Extension("LIMITS", 9422, "limits", value=_limits),
     Extension("HELP", 5321, "help"),
+    Extension("XCLIENT", 5321, "xclient", offered=lambda s: s.options.xclient, value=lambda s: ATTRIBUTES),
 )
 """In the order in which they are advertised."""
 

@@ -19,6 +19,8 @@ class SessionOptions:
     """STARTTLS is offered while TLS is not up."""
     plaintext_auth: bool = False
     """AUTH is offered without TLS too."""
+    xclient: bool = False
+    """The client is a proxy that may say for whom it speaks."""
     chunking: bool = False
     """CHUNKING is offered: messages may come with BDAT."""
     extensions: tuple[str, ...] = ()

@@ -41,6 +41,7 @@ from twisted_mail.smtp.events import (
 from twisted_mail.smtp.extensions import COMMAND_LIMIT, Situation, last_release, offer
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.smtp.xclient import parse_xclient
 
 __all__ = ["ServerSession", "SessionOptions"]
 
@@ -309,6 +310,15 @@ class ServerSession:
         self._state = State.TLS
         self._emit(StartTLS())
 
+    def _xclient(self, argument: str) -> None:
+        if not self._options.xclient:
+            raise SMTPError(Reply(502, "5.1", "This command is not implemented"))
+        introduced = parse_xclient(argument)
+        self.authenticated = False
+        self._state = State.START
+        self._emit(introduced)
+        self.greet()
+
     def _auth(self, request: AuthRequest) -> None:
         if self.authenticated:
             raise SMTPError(Reply(503, "5.1", "You are logged in already"))
@@ -388,6 +398,7 @@ class ServerSession:
     def _help(self, argument: str) -> None:
         hello, others = ("LHLO", {"EHLO", "HELO"}) if self._options.lmtp else ("EHLO", {"LHLO"})
         others |= set() if self._options.chunking else {"BDAT"}
+        others |= set() if self._options.xclient else {"XCLIENT"}
         verbs = " ".join(row.verb for row in COMMANDS.values() if row.verb not in others)
         login = ", AUTH" if self._options.submission else ""
         order = f"{hello} you.example{login}, MAIL FROM:<you@example.org>, RCPT TO:<them@example.org>, DATA, QUIT"
@@ -537,6 +548,7 @@ _ACTIONS: dict[str, Callable[[ServerSession, Any], None]] = {
     "HELO": lambda session, name: session._hello(name, lmtp=False, extended=False),
     "LHLO": lambda session, name: session._hello(name, lmtp=True, extended=True),
     "STARTTLS": ServerSession._starttls,
+    "XCLIENT": ServerSession._xclient,
     "AUTH": ServerSession._auth,
     "MAIL": ServerSession._mail,
     "RCPT": ServerSession._rcpt,
