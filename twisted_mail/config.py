@@ -267,6 +267,8 @@ class POP3:
     """Seconds for which deleted mail can be restored; 0: not at all."""
     undo_size: int = setting(_octets, "1 GiB")
     """Octets of it that are kept, an account."""
+    view_age: int = setting(_duration, "90 days")
+    """Seconds for which a message that one view has dropped is kept for the others."""
 
 
 @dataclass(frozen=True, slots=True)

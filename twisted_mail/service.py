@@ -122,7 +122,8 @@ class House:
         self.directory = Directory(config.directory_file)
         journal = Bounds(config.pop3.undo, octets=config.pop3.undo_size) if config.pop3.undo else None
         reader = MaildirReader(self.committer, disk, journal=journal)
-        store = MailboxStore(config.data, config.hostname, self.committer, reader, Views(self.committer, disk))
+        views = Views(self.committer, disk, config.pop3.view_age)
+        store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
         self._timers = (sweeper, expiry) if neighbours.leads else ()

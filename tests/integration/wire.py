@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import struct
 from dataclasses import dataclass
 
 from tests.integration.process import ServerProcess, User
@@ -31,6 +32,11 @@ class Wire:
 
     def drop(self) -> None:
         """Close without a word."""
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Close with a RST, as a machine that lost its state does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def start_tls(self, context: ssl.SSLContext) -> None:

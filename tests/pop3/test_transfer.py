@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import poplib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,7 +59,22 @@ def client_decodes(wire: bytes) -> bytes:
     for line in lines:
         assert line != b"."
         text += line.removeprefix(b".") + b"\r\n"
+    assert text == b"".join(line + b"\r\n" for line in Poplib(wire).lines())
     return text
+
+
+class Poplib(poplib.POP3):
+    """Python's client, which reads what is there instead of a socket."""
+
+    def __init__(self, wire: bytes) -> None:
+        self.file = io.BytesIO(b"+OK\r\n" + wire)
+        self._debugging = 0
+
+    def lines(self) -> list[bytes]:
+        """Of a multi-line response."""
+        _, lines, _ = self._getlongresp()  # type: ignore[attr-defined]  # what retr() and top() do
+        assert self.file.read() == b""
+        return list(lines)
 
 
 @given(texts, cuts)

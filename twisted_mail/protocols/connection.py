@@ -11,6 +11,7 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
@@ -27,6 +28,9 @@ from zope.interface import implementer
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates, tls_info
 from twisted_mail.smtp.envelope import Origin
+
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+"""Seconds of silence, seconds between questions, questions: a client that is gone is noticed after two minutes."""
 
 SWEEP_INTERVAL = 10.0
 """Seconds between two looks for idle connections: one timer for all, however many there are."""
@@ -107,6 +111,7 @@ class Connection(ABC, TwistedProtocol):
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
+            _notice_the_gone(transport.getHandle())
         if self._listener.tls_at_once:
             transport.startTLS(self._listener.certificates)
         else:
@@ -303,6 +308,13 @@ def _has_input(transport: Any) -> bool:
         return connection is not None and bool(connection.recv(4096, socket.MSG_DONTWAIT))
     except OSError:  # nothing there, or lost: the reactor will find out
         return False
+
+
+def _notice_the_gone(handle: socket.socket) -> None:
+    """Have the kernel ask a silent client whether it is still there: one that is gone keeps its maildrop locked."""
+    with suppress(OSError, AttributeError):  # no TCP, or a system without these
+        for option, value in KEEPALIVE.items():
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class ConnectionFactory(Factory):

@@ -1,0 +1,60 @@
+"""A client that goes away without QUIT: nothing is deleted, and the maildrop is free again."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.process import ServerProcess
+from tests.integration.wire import Wire, log_in, send_exactly
+from twisted_mail.protocols.connection import KEEPALIVE
+
+KEEPALIVE_TIMER = 2
+"""In /proc/net/tcp: what the connection's timer is for."""
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_line_that_drops_deletes_nothing_and_unlocks(server: ServerProcess, reset: bool) -> None:
+    user = server.new_user()
+    send_exactly(server, b"Subject: x\r\n\r\nx\r\n", user)
+    wire = log_in(server, user)
+    assert wire.say("DELE 1").startswith("+OK")
+    if reset:
+        wire.reset()
+    else:
+        wire.drop()
+    deadline = time.monotonic() + 10
+    while (answer := login(server, user.address, user.password)).startswith("-ERR [IN-USE]"):
+        assert time.monotonic() < deadline
+    assert answer.startswith("+OK")
+    assert len(server.stored(user)) == 1
+
+
+def login(server: ServerProcess, user: str, password: str) -> str:
+    with Wire(server.ports.pop3s, server.tls) as wire:
+        wire.reply()
+        wire.say(f"USER {user}")
+        return wire.say(f"PASS {password}")
+
+
+def test_the_kernel_asks_a_silent_client_whether_it_is_there(server: ServerProcess) -> None:
+    with socket.create_connection(("127.0.0.1", server.ports.pop3)) as client:
+        assert client.recv(100).startswith(b"+OK")
+        timer, hundredths = timer_of(server.ports.pop3, client.getsockname()[1])
+    assert timer == KEEPALIVE_TIMER
+    assert hundredths <= KEEPALIVE["TCP_KEEPIDLE"] * os.sysconf("SC_CLK_TCK")
+
+
+def timer_of(local: int, remote: int) -> tuple[int, int]:
+    """Of the server's end of a connection: what the timer is for, and when it goes off."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = row.split()
+        ports = [int(address.rpartition(":")[2], 16) for address in fields[1:3]]
+        if ports == [local, remote]:
+            kind, _, when = fields[5].partition(":")
+            return int(kind, 16), int(when, 16)
+    raise AssertionError("no such connection")
