@@ -205,8 +205,9 @@ class House:
             offering = replace(service, options=replace(options, mechanisms=mechanisms))
             return SMTPServer(offering, listener, gone)
 
-        early = None if tls_at_once else 0.0 if submission else float(config.limits.greeting_delay)
-        return self._factory(build, SMTP_IDLE, tls_at_once, early)
+        speaks_first = tls_at_once or lmtp
+        silence = None if speaks_first else 0.0 if submission else float(config.limits.greeting_delay)
+        return self._factory(build, SMTP_IDLE, tls_at_once, silence)
 
     def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
