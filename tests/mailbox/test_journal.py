@@ -9,7 +9,7 @@ from unittest import mock
 
 from tests.mailbox.disk import MaildirTestCase
 from twisted_mail.interfaces import DeletionFailed, MaildropLocked
-from twisted_mail.mailbox.journal import FOLDER, Bounds, purge, sessions
+from twisted_mail.mailbox.journal import FOLDER, Bounds, DeletedSession, may_exceed, purge, sessions
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.undo import restore
@@ -155,3 +155,10 @@ class PurgeTests(JournalTestCase):
         self.reader = MaildirReader(self.committer, self.blocking, journal=Bounds(messages=2))
         self.bury(5)
         self.assertEqual(["s3", "s4"], self.left())
+
+    def test_small_sessions_look_at_the_journal_seldom_and_large_ones_always(self) -> None:
+        bounds = Bounds(messages=1000, octets=1000)
+        small = [may_exceed(DeletedSession("s", 0, 1, 1), bounds) for _ in range(2000)]
+        self.assertTrue(50 < small.count(True) < 300, small.count(True))
+        for messages, octets in ((63, 1), (1, 63)):
+            self.assertTrue(all(may_exceed(DeletedSession("s", 0, messages, octets), bounds) for _ in range(100)))

@@ -19,7 +19,7 @@ from twisted_mail.content import Blocking
 from twisted_mail.durable import Committer, Phase, Removal, make_directory
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, MessageGone
 from twisted_mail.mailbox import maildir
-from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession, purge
+from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession, may_exceed, purge
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.messagefile import open_message
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
@@ -125,7 +125,7 @@ class MaildirMaildrop:
         failed: list[tuple[str, OSError]] = []
         for start in range(0, len(indexes), REMOVALS):
             failed += await self._remove(indexes[start : start + REMOVALS], batch.folder)
-        await self._purge()
+        await self._purge(batch)
         if failed:
             path, error = failed[0]
             raise DeletionFailed(f"{len(failed)} of {len(deleted)}, the first {path}: {error}")
@@ -152,10 +152,10 @@ class MaildirMaildrop:
             raise DeletionFailed(f"the folder could not be synced: {error}") from error
         return job
 
-    async def _purge(self) -> None:
-        """Keep the journal within its bounds.  Trouble with it is not the client's."""
+    async def _purge(self, batch: DeletedSession) -> None:
+        """Keep the journal near its bounds.  Trouble with it is not the client's."""
         bounds = self._removing.journal
-        if bounds is None:
+        if bounds is None or not may_exceed(batch, bounds):
             return
         try:
             await self._blocking(lambda: purge(self._path, bounds, time.time()))
