@@ -30,6 +30,7 @@ retry     unix - - n -    - error
 smtp      unix - - n -    - smtp
 lmtp      unix - - n -    - lmtp
 proxymap  unix - - n -    - proxymap
+tlsmgr    unix - - n 1000? 1 tlsmgr
 scache    unix - - n -    1 scache
 anvil     unix - - n -    1 anvil
 postlog   unix-dgram n - n - 1 postlogd
