@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.integration.process import STARTS_WITHIN, ServerProcess, User
 from tests.integration.wire import fetch, send_exactly
 from twisted_mail.mailbox.expiry import FILE_NAME
+from twisted_mail.mailbox.lock import holder_of
 
 DAY = 86_400
 
@@ -19,7 +20,7 @@ def after_a_walk(server: ServerProcess, user: User, messages: int) -> list[bytes
     """Start the server, which looks after old mail then; what it gives once there are so many *messages*."""
     server.start()
     deadline = time.monotonic() + STARTS_WITHIN
-    while len(server.stored(user)) != messages:
+    while len(server.stored(user)) != messages or holder_of(str(server.maildir(user))):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     octets = [message.octets for message in fetch(server, user)]
