@@ -91,6 +91,7 @@ def main(folder: str, *command: str) -> None:
     syncfs = syncing._find_syncfs()
     assert syncfs is not None
     wrapped = faults.wrap("syncfs", syncfs)
+    vars(syncing)["TOO_LONG"] = 3600.0  # a slow sync that we make, or a busy machine, must not change the calls
     vars(syncing)["_find_syncfs"] = lambda: wrapped
     spill = content.tempfile.TemporaryFile
     vars(content)["tempfile"] = ModuleType("tempfile")
