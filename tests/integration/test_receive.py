@@ -181,8 +181,9 @@ def test_a_whole_session_in_one_segment_is_answered_in_order(server: ServerProce
         f"MAIL FROM:<a@b.example>\r\nRCPT TO:<{user.address}>\r\nDATA\r\nSubject: two\r\n\r\nx\r\n.\r\nQUIT\r\n"
     )
     with Wire(server.ports.smtp) as wire:
+        codes = [wire.reply()[:3]]
         wire.send(session.encode())
-        codes = [wire.reply()[:3] for _ in range(12)]
+        codes += [wire.reply()[:3] for _ in range(11)]
         assert wire.rest() == b""
     first = ["250", "550", "250", "354", "250"]
     assert codes == ["220", "250", *first, "250", "250", "354", "250", "221"]
