@@ -27,7 +27,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
 from twisted.internet.threads import deferToThreadPool
 from twisted.names import dns
-from twisted.names.client import createResolver
+from twisted.names.client import Resolver
 from twisted.names.common import ResolverBase
 from twisted.names.dns import DNSDatagramProtocol, RRHeader
 from twisted.names.error import DomainError
@@ -424,7 +424,7 @@ def test_servers_are_found_in_a_real_dns() -> None:
 
     async def look_up() -> dict[str, str]:
         port = reactor.listenUDP(0, DNSDatagramProtocol(DNSServerFactory(clients=[Zone(table)])), "127.0.0.1")
-        resolver = createResolver(servers=[("127.0.0.1", port.getHost().port)])
+        resolver = Resolver(servers=[("127.0.0.1", port.getHost().port)])
         mx = MXResolver(resolver, reactor, "us.example", Random(1))
         found = {}
         for domain in ("there.example", "alone.example", "null.example", "nowhere.example", "broken.example"):
