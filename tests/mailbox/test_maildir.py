@@ -69,18 +69,6 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(OURS, maildir.uid_of(maildir.final_name(name, 100, 110)))
         self.assertEqual(110, maildir.wire_size_of(maildir.final_name(name, 100, 110)))
 
-    def test_only_sizes_in_our_names_are_sure(self) -> None:
-        for flags in ("", ":2,S", ",D=120", ",D=120:2,"):
-            self.assertEqual(110, maildir.sure_wire_size_of(f"{OURS},S=100,W=110{flags}"), flags)
-        for name in (
-            "1700000000.M1P2.mx,S=100,W=110",
-            f"{OURS},W=110",
-            f"{OURS}:2,S=100,W=110",
-            OURS,
-            f"{OURS},S=1,W=2x",
-        ):
-            self.assertIsNone(maildir.sure_wire_size_of(name), name)
-
     def test_internationalised_message_has_its_size_in_ascii_in_its_name(self) -> None:
         def message(header: str, body: bytes = b"\xc3\xa4\n") -> Message:
             return Message("id", header.encode(), body, header.count("\n") + 1)

@@ -39,17 +39,6 @@ class SizesTests(MaildirTestCase):
         with mock.patch("os.open", side_effect=AssertionError("read again")):
             self.assertEqual(expected, self.sizes_of(*paths))
 
-    def test_a_size_that_another_program_gave_is_taken_where_the_message_ends_in_a_line_end(self) -> None:
-        path = self.put("new/1.a.h,S=4,W=6", b"a\nb\n")
-        wrong = self.put("new/2.a.h,S=4,W=600", b"a\nb\n")
-        self.assertEqual({path: 6, wrong: 600}, self.sizes_of(path, wrong))
-
-    def test_without_a_final_line_end_it_is_counted_whatever_the_other_program_counted(self) -> None:
-        paths = [self.put(f"new/{number}.a.h,S=3,W={size}", b"a\nb") for number, size in enumerate((4, 6))]
-        paths.append(self.put("cur/3.a.h,S=0,W=0:2,S", b""))
-        self.assertEqual(dict(zip(paths, (6, 6, 0), strict=True)), self.sizes_of(*paths))
-        self.assertEqual(b"6 0.a.h,S=3,W=4\n6 1.a.h,S=3,W=6\n0 3.a.h,S=0,W=0\n", self.written())
-
     def test_new_sizes_are_appended(self) -> None:
         first = self.put("new/1.a.h", b"a\n")
         self.sizes_of(first)

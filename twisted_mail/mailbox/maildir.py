@@ -27,7 +27,6 @@ _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
 _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
 _WIRE_SIZE = re.compile(r",W=([0-9]{1,15})(?=[,:]|\Z)")
 _DOWNGRADED_SIZE = re.compile(r",D=([0-9]{1,15})(?=[,:]|\Z)")
-_OURS = re.compile(r"[0-9]+\.[0-9a-f]{32}\.[^,:]*,S=[0-9]+,W=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
 _CAME = re.compile(r"([0-9]{9,11})\.")  # from 1973 on: what is shorter is no time
 _ESCAPES = str.maketrans({"/": r"\057", ":": r"\072", ",": r"\054"})
@@ -81,17 +80,8 @@ def digest(text: str) -> str:
 
 
 def wire_size_of(name: str) -> int | None:
-    """Octets on the wire as the name has them, or None: it does not say."""
+    """Octets on the wire as the name has them, or None: the file must be read once."""
     return _number(_WIRE_SIZE, name)
-
-
-def sure_wire_size_of(name: str) -> int | None:
-    """The same, of names that this server gave.
-
-    Other programs do not count the line end that RETR adds to a message without a final one (sizes.py).
-    """
-    match = _OURS.match(name)
-    return int(match.group(1)) if match else None
 
 
 def downgraded_size_of(name: str) -> int | None:

@@ -1,8 +1,4 @@
-"""Octets on the wire of messages whose names do not say them for sure: found out once, and remembered.
-
-A size in the name that another program gave (`,W=`) is right unless the message has no final line end: RETR adds one,
-and some programs count it and some do not.  So of such a file the last octet is read, and only without a line end the
-rest.
+"""Octets on the wire of messages whose names do not say them: counted once, and remembered.
 
 They are remembered by name without flags, because the octets of a message never change, in memory and in a file in the
 Maildir, so that neither a restart nor another process reads 100,000 files again.  The file is a cache: lines of
@@ -38,9 +34,9 @@ def sizes_of(path: str, foreign: Iterable[str], known: Mapping[str, int]) -> tup
     sizes: dict[str, int] = {}
     remembered: dict[str, int] = {}
     for relative, key in keys.items():
-        size = known.get(key, written.get(key))
+        size = known.get(key) or written.get(key)
         if size is None:
-            size = _find_out(f"{path}/{relative}")
+            size = _count(f"{path}/{relative}")
         if size is not None:
             remembered[key] = sizes[relative] = size
         else:
@@ -71,21 +67,13 @@ def count_wire_size(pieces: Iterable[bytes]) -> int:
     return size if last in (b"", b"\n") else size + 2
 
 
-def _find_out(path: str) -> int | None:
+def _count(path: str) -> int | None:
     """None: the file is gone or cannot be read."""
-    named = maildir.wire_size_of(os.path.basename(path))
     try:
         with open(path, "rb", buffering=0, opener=_open_regular) as file:
-            if named is not None and _ends_in_line_end(file.fileno()):
-                return named
             return count_wire_size(iter(lambda: file.read(MEMORY_BOUND), b""))
     except OSError:
         return None
-
-
-def _ends_in_line_end(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size > 0 and os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def _open_regular(path: str, flags: int) -> int:

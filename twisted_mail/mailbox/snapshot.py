@@ -52,7 +52,7 @@ class Snapshot:
     stamp: Stamp | None = None
     """The folders' times before they were read, if those are settled: while they stay, the snapshot is true."""
     counted: Mapping[str, int] = field(default_factory=dict)
-    """Octets on the wire of those whose names do not say it for sure, by name without flags."""
+    """Octets on the wire of those whose names do not say it, by name without flags."""
 
     @property
     def weight(self) -> int:
@@ -118,7 +118,7 @@ def stamp_of(path: str) -> Stamp:
 
 def make_snapshot(path: str, paths: list[str], stamp: Stamp | None, counted: Mapping[str, int]) -> Snapshot:
     """Blocks: reads each file whose size nobody knows.  One that has gone meanwhile is left out."""
-    sizes = [maildir.sure_wire_size_of(maildir.name_of(relative)) for relative in paths]
+    sizes = [maildir.wire_size_of(maildir.name_of(relative)) for relative in paths]
     if None in sizes:
         foreign = [relative for relative, size in zip(paths, sizes, strict=True) if size is None]
         found, counted = sizes_of(path, foreign, counted)
@@ -133,4 +133,4 @@ def make_snapshot(path: str, paths: list[str], stamp: Stamp | None, counted: Map
 
 
 def _is_known(name: str, counted: Mapping[str, int]) -> bool:
-    return maildir.sure_wire_size_of(name) is not None or maildir.without_flags(name) in counted
+    return maildir.wire_size_of(name) is not None or maildir.without_flags(name) in counted
