@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.process import DOMAIN
-from tests.integration.requirements import require_program, require_root
+from tests.integration.requirements import require_root
 
 UNPACKED = "MAILSERVER_TEST_EXIM"
 
@@ -30,8 +30,10 @@ class Exim:
         if unpacked := os.environ.get(UNPACKED):
             self._program = f"{unpacked}/usr/sbin/exim4"
             self._libraries = f"{unpacked}/usr/lib/x86_64-linux-gnu"
-        else:
-            self._program = require_program("exim4", "exim4-daemon-light")
+        elif program := shutil.which("exim4"):
+            self._program = program
+        else:  # also where every other program is demanded: Debian has it or Postfix
+            pytest.skip(f"exim4 is not there (Debian package exim4-daemon-light, or {UNPACKED})")
         try:
             user = pwd.getpwnam("Debian-exim")
         except KeyError:
