@@ -1,7 +1,7 @@
 """What a full queue costs: the start of the server with it, the memory of each message, and sending all of it.
 
-`python benchmarks/fullqueue.py [FOLDER]`: FOLDER is on the file system to measure.  Nothing is synced, and the other server
-takes every message at once: what is left is the queue's own work.
+`python benchmarks/fullqueue.py [FOLDER]`: FOLDER is on the file system to measure. Nothing is synced, and the other
+server takes every message at once: what is left is the queue's own work.
 """
 
 from __future__ import annotations
