@@ -23,6 +23,7 @@ from twisted_mail.queue.retry import RetryPolicies, RetryPolicy
 from twisted_mail.queue.rounds import QueueOptions
 from twisted_mail.queue.scheduler import Scheduler
 from twisted_mail.queue.spool import Spool
+from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.smtp.address import Address
 
 EXTENSIONS = ("DSN", "REQUIRETLS")
@@ -66,7 +67,8 @@ class Outgoing:
         relay = self._config.relay
         policies = RetryPolicies(RetryPolicy(relay.retry, relay.give_up_after))
         options = QueueOptions(self._config.hostname, policies=policies, destination_of=self._destination)
-        self._scheduler = Scheduler(self.spool, self._relay, reports, options, self._clock)
+        target = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
+        self._scheduler = Scheduler(self.spool, target, reports, options, self._clock)
         self._scheduler.start()
 
     async def stop(self, seconds: float) -> None:

@@ -105,3 +105,19 @@ def test_stranger_may_not_send_through_us(here: ServerProcess) -> None:
         client.mail("x@sender.example")
         code, text = client.rcpt(CAROL.address)
     assert (code, text[:5]) == (550, b"5.7.1")
+
+
+def test_address_that_is_refused_again_and_again_is_left_alone_until_it_is_removed(
+    here: ServerProcess, elsewhere: ServerProcess
+) -> None:
+    elsewhere.start()
+    alice = here.new_user()
+    for count in range(1, 4):
+        send(here, alice, "nobody@elsewhere.example")
+        assert b"There is no mailbox" in wait_for_mail(here, alice, count)
+    assert "nobody@elsewhere.example" in here.admin("suppression", "list").stdout
+    elsewhere.kill()  # the next refusal is not its own
+    send(here, alice, "nobody@elsewhere.example")
+    assert b"was refused 3 times in a week" in wait_for_mail(here, alice, 4)
+    here.admin("suppression", "remove", "nobody@elsewhere.example")
+    assert here.admin("suppression", "list").stdout == "no address is suppressed\n"

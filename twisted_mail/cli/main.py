@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, domains, queue, roundtrip
+from twisted_mail.cli import accounts, aliases, domains, queue, roundtrip, suppression
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
@@ -21,6 +21,7 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("account", "People whose mail is kept here.", accounts.add_family),
     ("alias", "Addresses that stand for others.", aliases.add_family),
     ("queue", "Mail that waits to be sent to other servers.", queue.add_family),
+    ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""
 
