@@ -30,10 +30,12 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.ledger import Ledger, SendingLimits
 from twisted_mail.delivery.loops import LoopGuard
 from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.router import Refusing, Router
+from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.durable import Committer, make_directory
@@ -140,9 +142,12 @@ class House:
         from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(router))
 
+        self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
+        sending = SendingRules(self._ledger, self._sending_limits, disk, reactor)
+
         def from_user(account: Address) -> IDeliveryTarget:
             policy = SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
-            return RateLimited(policy, lambda origin: rates.of_account(account))
+            return RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
 
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)
@@ -172,6 +177,9 @@ class House:
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
         self.factories = {name: self._behind_proxy(name, factory) for name, factory in factories.items()}
+
+    def _sending_limits(self, account: Address) -> SendingLimits:
+        return SendingLimits.of(self.directory.attributes(account))
 
     def _mechanisms(self) -> tuple[str, ...]:
         """What is offered now: a program that takes SCRAM and fails tries nothing else."""
@@ -262,6 +270,7 @@ class House:
         self.committer.stop()
         for pool in self.threads:
             pool.stop()
+        self._ledger.close()
         self.directory.close()
 
 

@@ -341,6 +341,13 @@ class AttributeTests(CommandCase):
         self.fail_with("no account bob", "account", "set", "bob@example.org", "expire=30d")
         self.assertEqual({}, self.directory().attributes(alias_address("alice@example.org")))
 
+    def test_account_has_limits_of_its_own_for_what_it_sends(self) -> None:
+        self.add_alice()
+        output = self.succeed("account", "set", "alice@example.org", "messages-per-hour=100", "recipients-per-day=0500")
+        self.assertEqual("alice@example.org: messages-per-hour=100, recipients-per-day=500\n", output)
+        for wrong in ("messages-per-hour=0", "messages-per-hour=many", "messages-per-hour=-5", "messages-per-hour="):
+            self.fail_with("is not a number from 1 up", "account", "set", "alice@example.org", wrong)
+
 
 class MainTests(CommandCase):
     def test_config_is_taken_before_and_after_the_subcommand(self) -> None:

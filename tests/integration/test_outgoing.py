@@ -121,3 +121,16 @@ def test_address_that_is_refused_again_and_again_is_left_alone_until_it_is_remov
     assert b"was refused 3 times in a week" in wait_for_mail(here, alice, 4)
     here.admin("suppression", "remove", "nobody@elsewhere.example")
     assert here.admin("suppression", "list").stdout == "no address is suppressed\n"
+
+
+def test_account_sends_no_more_than_it_may_also_after_a_restart(here: ServerProcess) -> None:
+    alice, bob = here.new_user(), here.new_user()
+    here.admin("account", "set", alice.address, "messages-per-hour=1")
+    send(here, alice, bob.address)
+    here.kill()
+    here.start()
+    with pytest.raises(smtplib.SMTPDataError) as refused:
+        send(here, alice, bob.address)
+    assert refused.value.smtp_code == 451
+    assert b"You may send 1 message an hour: try again in 60 minutes" in refused.value.smtp_error
+    send(here, bob, alice.address)

@@ -40,9 +40,24 @@ def _a_day_or_more(text: str) -> str:
     return str(seconds)
 
 
+def _count(text: str) -> str:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 10**9):
+        raise ValueError(f'"{text}" is not a number from 1 up')
+    return str(int(text))
+
+
+_COUNTS = {
+    "messages-per-hour": "messages that the account may send",
+    "messages-per-day": "as above, in a day",
+    "recipients-per-hour": "recipients of all those messages",
+    "recipients-per-day": "as above, in a day",
+    "new-recipients-per-day": "recipients that the account has not written to before",
+}
+
 ATTRIBUTES: Mapping[str, Attribute] = {
     "expire": Attribute(_a_day_or_more, "mail is deleted when it is that old, as in expire=30d"),
     "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s"),
+    **{name: Attribute(_count, help) for name, help in _COUNTS.items()},
 }
 
 
@@ -65,8 +80,8 @@ def set_attributes(arguments: argparse.Namespace) -> None:
 
 
 def settings_in_words(values: Mapping[str, str]) -> list[str]:
-    """As `account set` takes them; all are seconds so far."""
-    return [f"{name}={duration_text(int(value))}" for name, value in values.items()]
+    """As `account set` takes them; what is no number of something is seconds."""
+    return [f"{name}={value if name in _COUNTS else duration_text(int(value))}" for name, value in values.items()]
 
 
 def _parsed(setting: str) -> tuple[str, str | None]:
