@@ -34,6 +34,7 @@ HOUSE = {
     "mailserver",
     "worker",
     "config",
+    "values",
     "settings",
     "units",
     "listenaddress",

@@ -7,19 +7,16 @@ are a promise to users (docs/architecture.md); etc/mailserver.toml shows them al
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
-from urllib.parse import urlsplit
 
+from twisted_mail import values
 from twisted_mail.listenaddress import ListenAddress
-from twisted_mail.networks import Network, parse_network
-from twisted_mail.protocols.destination import Destination, parse_destination
-from twisted_mail.settings import ConfigError, Place, Reader, SettingsFile, setting
+from twisted_mail.networks import Network
+from twisted_mail.protocols.destination import Destination
+from twisted_mail.settings import ConfigError, Place, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
-from twisted_mail.units import parse_duration, parse_rate, parse_size
 
 __all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "OAuth", "Proxy", "Relay"]
 __all__ += ["demo_config", "find_config", "load"]
@@ -27,164 +24,12 @@ __all__ += ["demo_config", "find_config", "load"]
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
 """Where a configuration is looked for when nobody names one."""
 
-PASSWORD_MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
-"""In the order in which they are offered."""
-
-# ---- readers: a TOML value into a typed one, or ValueError in words for who wrote it
-
-T = TypeVar("T")
-
-
-def _text(value: object, place: Place) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f'must be a text; write {place.key.rpartition(".")[2]} = "..."')
-    return value
-
-
-def _flag(value: object, place: Place) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false, without quotes")
-    return value
-
-
-def _count(value: object, place: Place) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("must be a whole number from 1 up, without quotes")
-    return value
-
-
-def _octets(value: object, place: Place) -> int:
-    return _count(value, place) if isinstance(value, int) else parse_size(_text(value, place))
-
-
-def _duration(value: object, place: Place) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f'needs a unit; write "{value} seconds" or "{value} minutes"')
-    return parse_duration(_text(value, place))
-
-
-def _duration_or_none(value: object, place: Place) -> int:
-    """0 is none, with a unit or without."""
-    text = str(value) if isinstance(value, int) else _text(value, place)
-    return 0 if re.fullmatch(r"0 *[a-z]*", text) else _duration(value, place)
-
-
-def _delay(value: object, place: Place) -> int:
-    return 0 if value == "off" else _duration(value, place)
-
-
-def _rate(value: object, place: Place) -> tuple[int, int] | None:
-    return parse_rate(_text(value, place))
-
-
-def _list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
-    def read_list(value: object, place: Place) -> tuple[T, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ValueError(
-                f"must be a list of texts; write {place.key.rpartition('.')[2]} = [{example}], or [] for none"
-            )
-        return tuple(read(item, place) for item in value)
-
-    return read_list
-
-
-def _mechanism(value: object, place: Place) -> str:
-    name = _text(value, place).upper()
-    if name not in PASSWORD_MECHANISMS:
-        raise ValueError(f'"{value}" is not a mechanism for passwords; there is {", ".join(PASSWORD_MECHANISMS)}')
-    return name
-
-
-def _mechanisms(value: object, place: Place) -> tuple[str, ...]:
-    if value == "auto":
-        return ()
-    if isinstance(value, str):
-        raise ValueError('must be a list of texts, as in ["PLAIN", "LOGIN"], or "auto"')
-    names = _list_of(_mechanism, '"PLAIN", "LOGIN"')(value, place)
-    return tuple(name for name in PASSWORD_MECHANISMS if name in names)
-
-
-def _workers(value: object, place: Place) -> int:
-    if value == "auto":
-        return len(os.sched_getaffinity(0))
-    if isinstance(value, str):
-        raise ValueError('must be a whole number without quotes, or "auto" for one a core')
-    return _count(value, place)
-
-
-def _hostname(value: object, place: Place) -> str:
-    try:
-        return parse_domain(_text(value, place))
-    except AddressError as error:
-        raise ValueError(f'{error}; write the full name of this machine, as in "mail.example.org"') from error
-
-
-def _path(value: object, place: Place) -> str:
-    text = _text(value, place)
-    if not text or "\0" in text:
-        raise ValueError("must be the path of a file or folder")
-    return os.path.normpath(os.path.join(place.folder, os.path.expanduser(text)))
-
-
-def _optional_path(value: object, place: Place) -> str | None:
-    return _path(value, place) if value != "" else None
-
-
-def _file_if_there(value: object, place: Place) -> str | None:
-    """A default path that nobody wrote down counts only when the file exists."""
-    path = _path(value, place)
-    return path if place.is_written or os.path.exists(path) else None
-
-
-def _listen_address(value: object, place: Place) -> ListenAddress:
-    return ListenAddress.parse(_text(value, place), str(place) if place.key else "")
-
-
-def _network(value: object, place: Place) -> Network:
-    return parse_network(_text(value, place))
-
-
-def _web_address(value: object, place: Place) -> str:
-    text = _text(value, place)
-    url = urlsplit(text)
-    local = url.scheme == "http" and url.hostname in ("localhost", "127.0.0.1", "::1")
-    if text and not (url.hostname and (url.scheme == "https" or local)):
-        raise ValueError(f'"{text}" must begin with https://')
-    return text
-
-
-def _keys(value: object, place: Place) -> str:
-    text = _text(value, place)
-    return _web_address(text, place) if "://" in text else _optional_path(text, place) or ""
-
 
 def _service(value: object, place: Place) -> str:
-    name = _text(value, place)
+    name = values.text(value, place)
     if name not in (services := [f.name for f in fields(Listen)]):
         raise ValueError(f'"{name}" is not a service of [listen]; there is {", ".join(services)}')
     return name
-
-
-def _client_endpoint(value: object, place: Place) -> str:
-    text = _text(value, place)
-    if text and ":" not in text:
-        raise ValueError(f'"{text}" is not an endpoint; write it like "tcp:{text}:587"')
-    return text
-
-
-def _routes(value: object, place: Place) -> Mapping[str, Destination]:
-    if not isinstance(value, dict):
-        raise ValueError('is a section; write [routes], and below it lines like "example.net" = "tcp:192.0.2.1:25"')
-    routes = {}
-    for domain, endpoint in value.items():
-        if not isinstance(endpoint, str):
-            raise ValueError(f'"{domain}" needs an endpoint, and quotes around it: "example.net" = "tcp:192.0.2.1:25"')
-        dot = "." if domain.startswith(".") else ""
-        try:
-            routes[dot + parse_domain(domain.removeprefix("."))] = parse_destination(endpoint)
-        except AddressError as error:
-            raise ValueError(f'{error}; write it like "example.net", or ".example.net" for all below it') from error
-    return routes
 
 
 def _machine_name() -> str:
@@ -197,8 +42,8 @@ def _machine_name() -> str:
 
 # ---- the sections
 
-_ENDPOINTS = _list_of(_listen_address, '"tcp:25"')
-_DURATIONS = _list_of(_duration, '"5 minutes", "1 hour"')
+_ENDPOINTS = values.list_of(values.listen_address, '"tcp:25"')
+_DURATIONS = values.list_of(values.duration, '"5 minutes", "1 hour"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +63,11 @@ class Listen:
 class TLS:
     """PEM files.  None: the file says nothing, and nothing lies at the default path."""
 
-    certificate: str | None = setting(_file_if_there, "tls/fullchain.pem")
-    key: str | None = setting(_file_if_there, "tls/privkey.pem")
-    names: str | None = setting(_optional_path, "")
+    certificate: str | None = setting(values.file_if_there, "tls/fullchain.pem")
+    key: str | None = setting(values.file_if_there, "tls/privkey.pem")
+    names: str | None = setting(values.optional_path, "")
     """A folder of folders, each with a certificate for other names, and its key."""
-    client_authority: str | None = setting(_optional_path, "")
+    client_authority: str | None = setting(values.optional_path, "")
     """Who certifies clients."""
 
 
@@ -230,22 +75,22 @@ class TLS:
 class Limits:
     """Bounds on what peers may ask for."""
 
-    message_size: int = setting(_octets, "50 MiB")
+    message_size: int = setting(values.octets, "50 MiB")
     """Octets."""
-    recipients: int = setting(_count, 1000)
+    recipients: int = setting(values.count, 1000)
     """A message."""
-    connections: int = setting(_count, 10_000)
+    connections: int = setting(values.count, 10_000)
     """In all."""
-    connections_per_host: int = setting(_count, 50)
-    connection_rate: tuple[int, int] | None = setting(_rate, "600 per minute")
+    connections_per_host: int = setting(values.count, 50)
+    connection_rate: tuple[int, int] | None = setting(values.rate, "600 per minute")
     """New connections from one host: so many in so many seconds; None: any number."""
-    message_rate: tuple[int, int] | None = setting(_rate, "600 per minute")
+    message_rate: tuple[int, int] | None = setting(values.rate, "600 per minute")
     """Messages from one host that is not logged in."""
-    account_rate: tuple[int, int] | None = setting(_rate, "1000 per hour")
+    account_rate: tuple[int, int] | None = setting(values.rate, "1000 per hour")
     """Messages of one account."""
-    greeting_delay: int = setting(_delay, "off")
+    greeting_delay: int = setting(values.delay, "off")
     """Seconds before another server is greeted."""
-    transactions: int = setting(_count, 1000)
+    transactions: int = setting(values.count, 1000)
     """Messages a connection."""
 
 
@@ -253,9 +98,9 @@ class Limits:
 class Auth:
     """Logging in."""
 
-    allow_plaintext: bool = setting(_flag, False)
+    allow_plaintext: bool = setting(values.flag, False)
     """Passwords without TLS."""
-    mechanisms: tuple[str, ...] = setting(_mechanisms, "auto")
+    mechanisms: tuple[str, ...] = setting(values.mechanisms, "auto")
     """Of SASL, for passwords.  Empty: SCRAM while every account can use it, PLAIN and LOGIN (docs/decisions/0007)."""
 
 
@@ -263,11 +108,11 @@ class Auth:
 class POP3:
     """Fetching mail."""
 
-    undo: int = setting(_duration_or_none, "7 days")
+    undo: int = setting(values.duration_or_none, "7 days")
     """Seconds for which deleted mail can be restored; 0: not at all."""
-    undo_size: int = setting(_octets, "1 GiB")
+    undo_size: int = setting(values.octets, "1 GiB")
     """Octets of it that are kept, an account."""
-    view_age: int = setting(_duration, "90 days")
+    view_age: int = setting(values.duration, "90 days")
     """Seconds for which a message that one view has dropped is kept for the others."""
 
 
@@ -275,29 +120,29 @@ class POP3:
 class OAuth:
     """Logging in with the tokens of an issuer."""
 
-    issuer: str = setting(_web_address, "")
+    issuer: str = setting(values.web_address, "")
     """As it stands in the tokens; empty: they are not taken."""
-    audience: str = setting(_text, "")
+    audience: str = setting(values.text, "")
     """For whom tokens must be."""
-    claim: str = setting(_text, "email")
+    claim: str = setting(values.text, "email")
     """Which claim holds the account's address."""
-    keys: str = setting(_keys, "")
+    keys: str = setting(values.keys, "")
     """Address or file of the issuer's public keys; empty: where the issuer says."""
-    introspection: str = setting(_web_address, "")
+    introspection: str = setting(values.web_address, "")
     """The issuer is asked here about each token; empty: signatures are checked."""
-    client_id: str = setting(_text, "")
-    client_secret_file: str | None = setting(_optional_path, "")
+    client_id: str = setting(values.text, "")
+    client_secret_file: str | None = setting(values.optional_path, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """A proxy or balancer in front of this server."""
 
-    listeners: tuple[str, ...] = setting(_list_of(_service, '"smtp"'), [])
+    listeners: tuple[str, ...] = setting(values.list_of(_service, '"smtp"'), [])
     """Services of [listen] whose connections begin with a PROXY header, all of them."""
-    trusted: tuple[Network, ...] = setting(_list_of(_network, '"192.0.2.7"'), [])
+    trusted: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), [])
     """Who may say by such a header who the client is; others are turned away there."""
-    xclient: tuple[Network, ...] = setting(_list_of(_network, '"192.0.2.7"'), [])
+    xclient: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), [])
     """Who may say by SMTP's XCLIENT who the client is."""
 
 
@@ -305,26 +150,26 @@ class Proxy:
 class Relay:
     """Mail to other domains."""
 
-    enabled: bool = setting(_flag, True)
+    enabled: bool = setting(values.flag, True)
     """False: users may write to our own domains only."""
-    smarthost: str = setting(_client_endpoint, "")
+    smarthost: str = setting(values.client_endpoint, "")
     """A client endpoint string; empty: deliver to MX."""
-    smarthost_user: str = setting(_text, "")
-    smarthost_password_file: str | None = setting(_optional_path, "")
+    smarthost_user: str = setting(values.text, "")
+    smarthost_password_file: str | None = setting(values.optional_path, "")
     retry: tuple[int, ...] = setting(_DURATIONS, ["5 minutes", "15 minutes", "30 minutes", "1 hour", "4 hours"])
     """Seconds between attempts; the last repeats."""
-    give_up_after: int = setting(_duration, "5 days")
+    give_up_after: int = setting(values.duration, "5 days")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
-    hostname: str = setting(_hostname, _machine_name)
+    hostname: str = setting(values.hostname, _machine_name)
     """What the server calls itself: lower-case A-labels."""
-    data: str = setting(_path, "maildirs")
+    data: str = setting(values.path, "maildirs")
     """The folder of all that the server keeps."""
-    workers: int = setting(_workers, 1)
+    workers: int = setting(values.workers, 1)
     """Processes."""
     listen: Listen = field(default_factory=Listen)
     tls: TLS = field(default_factory=TLS)
@@ -334,7 +179,7 @@ class Config:
     oauth: OAuth = field(default_factory=OAuth)
     proxy: Proxy = field(default_factory=Proxy)
     relay: Relay = field(default_factory=Relay)
-    routes: Mapping[str, Destination] = setting(_routes, {})
+    routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)
     """Where it was read from; None: demo mode."""
