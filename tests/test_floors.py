@@ -25,7 +25,7 @@ STANDARDS = {
     "proxyheader",
     "networks",
 }
-CONTRACTS = {"interfaces", "durable", "syncing", "content"}
+CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
 HOUSE = {

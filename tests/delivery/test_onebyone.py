@@ -12,11 +12,11 @@ from zope.interface import implementer
 from tests.targets import LATER, NEVER, ORIGIN, UnreliableTarget, message, recipients
 from twisted_mail.content import Message
 from twisted_mail.delivery.onebyone import OneByOne
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import FilterDelivery
 
 ALICE, BOB, CAROL = recipients("alice@example.org", "bob@example.org", "carol@example.org")
 SENDER = parse_address("them@else.example")

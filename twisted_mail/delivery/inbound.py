@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IUsers
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.wrapping import FilterDelivery
 
 
 @implementer(IDeliveryTarget)

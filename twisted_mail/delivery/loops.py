@@ -9,12 +9,12 @@ from __future__ import annotations
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.message.header import fields
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.wrapping import FilterDelivery
 
 MAX_HOPS = 100
 """Received fields of a message that is still taken (RFC 5321 §6.3)."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import FilterDelivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IUsers
 from twisted_mail.message.header import fields, without_field
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import FilterDelivery
 
 
 @implementer(IDeliveryTarget)

@@ -8,11 +8,11 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.wrapping import FilterDelivery
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.message.header import received
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.wrapping import FilterDelivery
 
 
 @implementer(IDeliveryTarget)
