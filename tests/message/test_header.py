@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import process_time
 
 import pytest
 
@@ -33,6 +34,19 @@ def test_header_ends_after_its_blank_line_or_before_what_is_no_field(header: byt
 def test_fields_come_with_their_folded_lines() -> None:
     header = b"Subject: a\n b\nTo: c\n\n"
     assert list(fields(header)) == [("subject", b"Subject: a\n b\n"), ("to", b"To: c\n")]
+
+
+def test_field_begins_a_line() -> None:
+    assert list(fields(b"Subject: a\nno field, but: looks like one\nTo: c\n\n")) == [
+        ("subject", b"Subject: a\n"),
+        ("to", b"To: c\n"),
+    ]
+
+
+def test_long_line_that_is_no_field_costs_no_more_than_others() -> None:
+    start = process_time()
+    assert list(fields(b"A: b\n" + b"x" * 200_000 + b"\n\n")) == [("a", b"A: b\n")]
+    assert process_time() - start < 1.0  # it was three minutes
 
 
 def test_field_that_is_taken_out_takes_its_folded_lines_along() -> None:
