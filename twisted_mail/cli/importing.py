@@ -11,7 +11,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from twisted_mail.auth.passwords import (
 from twisted_mail.cli.asking import password_problem
 from twisted_mail.cli.commandline import CommandError
 from twisted_mail.cli.opening import configuration, opened_directory
+from twisted_mail.cli.progress import tracked
 from twisted_mail.smtp.address import Address
 
 _HEADINGS = frozenset({"account", "address", "e-mail", "email", "login", "mail", "user", "username"})
@@ -52,29 +53,24 @@ def import_accounts(arguments: argparse.Namespace) -> None:
                 print(f"{arguments.file}, line {line}: {problem}", file=sys.stderr)
             wrong = "1 line is" if len(reading.problems) == 1 else f"{len(reading.problems)} lines are"
             raise CommandError(f"{wrong} wrong; nothing was changed, correct that and run this again")
-        show = _show_progress if sys.stderr.isatty() else _show_nothing
-        directory.add_accounts(hashed(directory, reading.accounts, show))
+        directory.add_accounts(hashed(directory, reading.accounts))
     print(f"added {len(reading.accounts)} accounts")
 
 
-def hashed(directory: Directory, entries: Sequence[Entry], show: Callable[[int, int], None]) -> list[NewAccount]:
-    """What to store.  Hashing lets go of the interpreter, so threads use every core."""
+def hashed(directory: Directory, entries: Sequence[Entry]) -> list[NewAccount]:
+    """What to store, with a progress display.  Hashing lets go of the interpreter, so threads use every core."""
 
     def stored(entry: Entry) -> NewAccount:
         if entry.is_hash:
             return NewAccount(entry.address, entry.secret)
         return directory.new_account(entry.address, entry.secret)
 
-    result = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         try:
-            for number, new in enumerate(threads.map(stored, entries), 1):
-                result.append(new)
-                show(number, len(entries))
+            return list(tracked(threads.map(stored, entries), "hashing passwords", len(entries)))
         except BaseException:  # Ctrl-C must not wait for a thousand hashes
             threads.shutdown(cancel_futures=True)
             raise
-    return result
 
 
 class _Reading:
@@ -148,12 +144,3 @@ def _read(path: str) -> str:
         raise CommandError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-
-
-def _show_progress(done: int, total: int) -> None:
-    end = "\n" if done == total else ""
-    print(f"\rhashing passwords: {done} of {total}", end=end, file=sys.stderr, flush=True)
-
-
-def _show_nothing(done: int, total: int) -> None:
-    """Standard error is no terminal."""
