@@ -41,6 +41,7 @@ HOUSE = {
     "workers",
     "listeners",
     "outgoing",
+    "webservice",
     "tlsfiles",
     "issuers",
     "ownership",

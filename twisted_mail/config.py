@@ -21,6 +21,8 @@ from twisted_mail.smtp.address import AddressError, parse_domain
 __all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "OAuth", "Proxy", "Relay"]
 __all__ += ["demo_config", "find_config", "load"]
 
+ALL_TLS = ("submissions", "pop3s", "https")
+"""Services of [listen] that cannot do without a certificate."""
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
 """Where a configuration is looked for when nobody names one."""
 
@@ -57,6 +59,8 @@ class Listen:
     pop3: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:110"])
     pop3s: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:995"])
     web: tuple[ListenAddress, ...] = setting(_ENDPOINTS, ["tcp:8025:interface=127.0.0.1"])
+    https: tuple[ListenAddress, ...] = setting(_ENDPOINTS, [])
+    """As *web*, TLS from the first octet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +269,8 @@ def _check_readable(place: Place, path: str) -> None:
 
 def _check_tls_ports(file: SettingsFile, config: Config) -> None:
     """By default a server without certificate has no ports that are all TLS; who writes them down wants them."""
-    for name, addresses in (("submissions", config.listen.submissions), ("pop3s", config.listen.pop3s)):
+    for name in ALL_TLS:
+        addresses = getattr(config.listen, name)
         place = file.place(f"listen.{name}")
         if addresses and place.is_written and config.tls.certificate is None:
             raise place.error(f"needs a certificate; name it and its key in [tls], or write {name} = []")

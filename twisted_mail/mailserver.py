@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from twisted_mail import demo
 from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.throttle import Throttle
-from twisted_mail.config import Config, ConfigError
+from twisted_mail.config import ALL_TLS, Config, ConfigError
 from twisted_mail.listeners import BoundAddress, bind_all
 from twisted_mail.outgoing import read_smarthost
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
@@ -31,7 +31,7 @@ from twisted_mail.service import FINISH, Neighbours, Serving
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers
 
-SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
+SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "web", "https")
 """The names of [listen] that are served."""
 
 
@@ -131,7 +131,7 @@ def on_hangup(reactor: ReactorBase, call: Callable[[], None]) -> None:
 
 def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:
     """All ports that have a service, before any of them is open.  Raises ConfigError."""
-    names = [name for name in SERVICES if config.tls.certificate is not None or name not in ("submissions", "pop3s")]
+    names = [name for name in SERVICES if config.tls.certificate is not None or name not in ALL_TLS]
     addresses = {name: getattr(config.listen, name) for name in names}
     bound = iter(bind_all([address for several in addresses.values() for address in several]))
     return {name: [next(bound) for _ in several] for name, several in addresses.items()}

@@ -55,6 +55,7 @@ from twisted_mail.outgoing import Outgoing
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
 from twisted_mail.protocols.destination import Destination
+from twisted_mail.protocols.http import WebSite
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.proxy import ProxyFactory
@@ -65,6 +66,7 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import SessionOptions as SMTPOptions
 from twisted_mail.tlsfiles import TLSFiles
+from twisted_mail.webservice import WebService
 
 OTHER_DESCRIPTORS = 100
 """Open files that are no connection's."""
@@ -97,7 +99,7 @@ class Neighbours:
 
 
 class House:
-    """All objects of one process, wired together.  `factories` has one for each service of [listen]."""
+    """All objects of one process, wired together.  `factories` has one for each service of [listen] that it serves."""
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class House:
             _rate(limits.connection_rate),
             connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
-        factories = {
+        factories: dict[str, ConnectionFactory | WebSite] = {
             "smtp": self._smtp(strangers),
             "submission": self._smtp(senders, submission=True),
             "submissions": self._smtp(senders, submission=True, tls_at_once=True),
@@ -176,6 +178,8 @@ class House:
             "pop3": self._pop3(readers),
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
+        if neighbours.leads:
+            factories |= WebService(config, certificates, self._limits, reactor).factories
         self.factories = {name: self._behind_proxy(name, factory) for name, factory in factories.items()}
 
     def _sending_limits(self, account: Address) -> SendingLimits:
@@ -238,7 +242,9 @@ class House:
         listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit, greeting_delay)
         return ConnectionFactory(listener, build)
 
-    def _behind_proxy(self, name: str, factory: ConnectionFactory) -> ConnectionFactory | ProxyFactory:
+    def _behind_proxy(
+        self, name: str, factory: ConnectionFactory | WebSite
+    ) -> ConnectionFactory | WebSite | ProxyFactory:
         proxy = self._config.proxy
         return ProxyFactory(factory, Networks(proxy.trusted), self._reactor) if name in proxy.listeners else factory
 
@@ -313,7 +319,7 @@ class Serving:
         if self._tls_files is not None:
             self._tls_files.start()
         for name, addresses in self._bound.items():
-            for address in addresses:
+            for address in addresses if name in self.house.factories else ():
                 self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
 
     def reload(self) -> None:

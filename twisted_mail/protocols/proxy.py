@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.connection import ConnectionFactory
+from twisted_mail.protocols.http import WebSite
 from twisted_mail.proxyheader import Client, HeaderReader, ProxyError
 
 HEADER_WITHIN = 10.0
@@ -90,7 +91,7 @@ class ProxyFactory(Factory):
 
     noisy = False
 
-    def __init__(self, connections: ConnectionFactory, trusted: Networks, clock: IReactorTime) -> None:
+    def __init__(self, connections: ConnectionFactory | WebSite, trusted: Networks, clock: IReactorTime) -> None:
         self.connections = connections
         self.trusted = trusted
         self.clock = clock
