@@ -25,7 +25,7 @@ STANDARDS = {
     "proxyheader",
     "networks",
 }
-CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping"}
+CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping", "notices"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
 HOUSE = {
@@ -42,6 +42,7 @@ HOUSE = {
     "listeners",
     "outgoing",
     "webservice",
+    "offering",
     "tlsfiles",
     "issuers",
     "ownership",

@@ -93,6 +93,12 @@ class SpilledBody:
             position += len(piece)
 
 
+def message_of(identifier: str, octets: bytes) -> Message:
+    """A message that is in memory."""
+    size = header_size(octets)
+    return Message(identifier, octets[:size], octets[size:], octets.count(b"\n"))
+
+
 class MessageBuilder:
     """Takes a message chunk by chunk.  Holds at most two times MEMORY_BOUND and one chunk in memory."""
 
@@ -131,9 +137,7 @@ class MessageBuilder:
         """The complete message.  Raises OSError: the disk failed, there is no message."""
         await self._written()
         if self._file is None and self._failure is None:
-            octets = b"".join(self._chunks)
-            size = header_size(octets)
-            return Message(self._id, octets[:size], octets[size:], octets.count(b"\n"))
+            return message_of(self._id, b"".join(self._chunks))
         await self.drain()
         await self._written()
         if self._failure is not None:

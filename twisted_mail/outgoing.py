@@ -26,9 +26,6 @@ from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.smtp.address import Address
 
-EXTENSIONS = ("DSN", "REQUIRETLS")
-"""What the queue and the relay keep of what SMTP clients ask for."""
-
 
 def queue_folder(config: Config) -> str:
     return os.path.join(config.server_folder, "queue")

@@ -34,6 +34,7 @@ from twisted_mail.delivery.ledger import Ledger, SendingLimits
 from twisted_mail.delivery.loops import LoopGuard
 from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
+from twisted_mail.delivery.receipts import Receipted
 from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
@@ -51,6 +52,7 @@ from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
 from twisted_mail.message.identifier import message_id
 from twisted_mail.networks import Networks
+from twisted_mail.offering import session_options
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
@@ -64,7 +66,6 @@ from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
-from twisted_mail.smtp.server import SessionOptions as SMTPOptions
 from twisted_mail.tlsfiles import TLSFiles
 from twisted_mail.webservice import WebService
 
@@ -139,7 +140,8 @@ class House:
             self._outgoing = Outgoing(config, smarthost, self.committer, disk, reactor)
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
         self._router = Router(users, store, outside)
-        router = LoopGuard(Traced(self._router, config.hostname, reactor))
+        receipted = Receipted(self._router, config.hostname, reactor)
+        router = LoopGuard(Traced(receipted, config.hostname, reactor))
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(router))
@@ -171,10 +173,10 @@ class House:
             connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         factories: dict[str, ConnectionFactory | WebSite] = {
-            "smtp": self._smtp(strangers),
-            "submission": self._smtp(senders, submission=True),
-            "submissions": self._smtp(senders, submission=True, tls_at_once=True),
-            "lmtp": self._smtp(programs, lmtp=True),
+            "smtp": self._smtp("smtp", strangers),
+            "submission": self._smtp("submission", senders),
+            "submissions": self._smtp("submissions", senders, tls_at_once=True),
+            "lmtp": self._smtp("lmtp", programs),
             "pop3": self._pop3(readers),
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
@@ -195,30 +197,19 @@ class House:
         tokens = ("OAUTHBEARER", "XOAUTH2") if config.oauth.issuer else ()
         return passwords + certificates + tokens
 
-    def _smtp(
-        self, portal: Portal, *, lmtp: bool = False, submission: bool = False, tls_at_once: bool = False
-    ) -> ConnectionFactory:
+    def _smtp(self, name: str, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
-        options = SMTPOptions(
-            hostname=config.hostname,
-            lmtp=lmtp,
-            submission=submission,
-            tls_available=self._certificates is not None,
-            plaintext_auth=config.auth.allow_plaintext,
-            max_size=config.limits.message_size,
-            max_recipients=config.limits.recipients,
-            max_transactions=config.limits.transactions,
-            chunking=True,
-        )
+        tls_available = self._certificates is not None
+        options = session_options(config, name, tls_available=tls_available, sends=self._outgoing is not None)
         service = SMTPService(options, portal, self._inquiries, self._new_message, config.proxy.xclient)
 
         def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
-            mechanisms = self._mechanisms() if submission else ()
+            mechanisms = self._mechanisms() if options.submission else ()
             offering = replace(service, options=replace(options, mechanisms=mechanisms))
             return SMTPServer(offering, listener, gone)
 
-        speaks_first = tls_at_once or lmtp
-        silence = None if speaks_first else 0.0 if submission else float(config.limits.greeting_delay)
+        speaks_first = tls_at_once or options.lmtp
+        silence = None if speaks_first else 0.0 if options.submission else float(config.limits.greeting_delay)
         return self._factory(build, SMTP_IDLE, tls_at_once, silence)
 
     def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:

@@ -55,6 +55,9 @@ class _RoutedDelivery:
 
     async def add_recipient(self, recipient: Recipient) -> None:
         expansion = await self._router.expand(recipient.address)
+        options = recipient.options
+        if len(expansion.mailboxes) + len(expansion.outside) > 1:
+            options = options.of_members()
         routed = []
         # outside first: it may refuse, and then no mailbox here has been added in vain
         for target, addresses in (
@@ -62,7 +65,7 @@ class _RoutedDelivery:
             (self._router.local, expansion.mailboxes),
         ):
             for address in addresses:
-                routed.append(Recipient(address, recipient.options))
+                routed.append(Recipient(address, options))
                 await self._add(target, routed[-1])
         self._routes[recipient] = routed
 

@@ -12,16 +12,15 @@ from datetime import UTC, datetime
 
 from twisted.logger import Logger
 
-from twisted_mail.content import Message
 from twisted_mail.interfaces import IDeliveryTarget
-from twisted_mail.message.dsn import Action, RecipientReport, Report, compose
-from twisted_mail.message.header import header_size
+from twisted_mail.message.dsn import Action, RecipientReport, Report
+from twisted_mail.notices import send_report
 from twisted_mail.queue.delivering import OUR_FAULT
 from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, State
 from twisted_mail.queue.retry import RetryPolicies
 from twisted_mail.queue.spool import Spool
 from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.envelope import Body, MailOptions, Notify, Origin, Overdue, Recipient, Return
+from twisted_mail.smtp.envelope import Notify, Overdue, Recipient, Return
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 MAX_RETURNED = 1024 * 1024
@@ -111,7 +110,8 @@ class Reporter:
     async def send(self, identifier: str, entry: QueueEntry, news: News, now: float) -> SMTPError | None:
         """Have the sender of *entry* told *news*, in a message of that id.  Why that failed, for now or for good."""
         try:
-            await self._send(await self._report(identifier, entry, news, now), entry.id)
+            report = await self._report(identifier, entry, news, now)
+            await send_report(self._target, report, entry.id, require_tls=entry.options.require_tls)
         except SMTPError as error:
             return error
         except Exception:  # noqa: BLE001 (the disk, our bug or the target's: the report waits, and nothing else does)
@@ -119,30 +119,12 @@ class Reporter:
             return OUR_FAULT
         return None
 
-    async def _send(self, report: Report, session: str) -> None:
-        """Raises SMTPError."""
-        text = compose(report)
-        size = header_size(text)
-        options = MailOptions(
-            body=Body.SEVEN_BIT if text.isascii() else Body.EIGHT_BIT_MIME, smtputf8=report.is_international
-        )
-        delivery = await self._target.begin(Origin(peer="", session=session), None, options)
-        recipient = Recipient(report.sender)
-        try:
-            await delivery.add_recipient(recipient)
-            results = await delivery.deliver(Message(report.id, text[:size], text[size:], text.count(b"\n")))
-        except BaseException:
-            delivery.abort()
-            raise
-        if refusal := results[recipient]:
-            raise refusal
-
     async def _report(self, identifier: str, entry: QueueEntry, news: News, now: float) -> Report:
         assert entry.sender is not None
         message = await self._spool.open(entry)
         original = None
-        # the whole message only where something failed (RFC 3461 §6.2)
-        failed = any(event & Notify.FAILURE for event in news.values())
+        # the whole message only where something failed (RFC 3461 §6.2), and never one that asks for TLS (RFC 8689 §5)
+        failed = any(event & Notify.FAILURE for event in news.values()) and not entry.options.require_tls
         if failed and entry.options.ret is Return.FULL and entry.size <= MAX_RETURNED:
             original = b"".join(message.pieces())
         return Report(

@@ -5,7 +5,7 @@ Everything that an extension adds to MAIL or RCPT has its field here, with the d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, Flag, auto
 
@@ -88,6 +88,11 @@ class RecipientOptions:
     """None: not said, which means failure, and delay where the server likes (RFC 3461 §4.1)."""
     original_recipient: str | None = None
     """ORCPT=: address type and address as the sender wrote it, `rfc822;bob@example.org` (RFC 3461 §4.2)."""
+
+    def of_members(self) -> RecipientOptions:
+        """For each of several to whom the recipient stands: that it was expanded is all the success there is to report
+        (RFC 3461 §5.2.7)."""
+        return self if self.notify is None else replace(self, notify=self.notify & ~Notify.SUCCESS)
 
 
 @dataclass(frozen=True, slots=True)

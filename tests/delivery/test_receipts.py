@@ -1,0 +1,110 @@
+"""Senders who want to know hear that a message has arrived, and nobody else hears anything."""
+
+from __future__ import annotations
+
+import email
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.targets import LATER, ORIGIN, FixedUsers, UnreliableTarget, message
+from twisted_mail.delivery.receipts import Receipted
+from twisted_mail.delivery.router import Router
+from twisted_mail.interfaces import IDelivery
+from twisted_mail.smtp.address import parse_address
+from twisted_mail.smtp.envelope import MailOptions, Notify, Recipient, RecipientOptions
+
+USERS = FixedUsers(
+    {
+        "alice@example.org": "alice@example.org",
+        "bob@example.org": "bob@example.org",
+        "info@example.org": "alice@example.org",
+        "all@example.org": "alice@example.org bob@example.org carol@elsewhere.example",
+        "away@example.org": "carol@elsewhere.example",
+    }
+)
+THEM = parse_address("them@else.example")
+ALL = Notify.SUCCESS | Notify.FAILURE | Notify.DELAY
+
+
+def wanted(text: str, notify: Notify | None = Notify.SUCCESS, original: str | None = None) -> Recipient:
+    return Recipient(parse_address(text), RecipientOptions(notify, original))
+
+
+class ReceiptTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.local = UnreliableTarget()
+        self.outside = UnreliableTarget()
+        """Where reports go too: the sender is nobody of ours."""
+        self.target = Receipted(Router(USERS, self.local, self.outside), "mail.example.org", Clock())
+
+    def begin(self, *recipients: Recipient, null: bool = False, options: MailOptions | None = None) -> IDelivery:
+        begun = self.target.begin(ORIGIN, None if null else THEM, options or MailOptions())
+        delivery = self.successResultOf(Deferred.fromCoroutine(begun))
+        for recipient in recipients:
+            self.successResultOf(Deferred.fromCoroutine(delivery.add_recipient(recipient)))
+        return delivery
+
+    def deliver(self, *recipients: Recipient, null: bool = False, options: MailOptions | None = None) -> list[str]:
+        """The fields for programs, of all reports."""
+        delivery = self.begin(*recipients, null=null, options=options)
+        self.successResultOf(Deferred.fromCoroutine(delivery.deliver(message())))
+        return self.reports()
+
+    def reports(self) -> list[str]:
+        texts = [text for sender, _, text in self.outside.taken if sender is None]
+        for sender, recipients, _ in self.outside.taken:
+            if sender is None:
+                self.assertEqual([Recipient(THEM)], recipients)
+        return [email.message_from_bytes(text).get_payload(1).as_string() for text in texts]  # type: ignore[union-attr]
+
+    def test_mailbox_here_is_reported_as_delivered_with_what_the_sender_called_it(self) -> None:
+        (report,) = self.deliver(
+            wanted("info@example.org", original="rfc822;Info@example.org"), options=MailOptions(envelope_id="QQ 7")
+        )
+        self.assertIn("Original-Envelope-Id: QQ 7\n", report)
+        self.assertIn("Original-Recipient: rfc822; Info@example.org\n", report)
+        self.assertIn("Final-Recipient: rfc822; info@example.org\n", report)
+        self.assertIn("Action: delivered\nStatus: 2.0.0\n", report)
+        self.assertNotIn("alice", report)
+
+    def test_recipients_of_one_message_share_a_report(self) -> None:
+        (report,) = self.deliver(wanted("alice@example.org", ALL), wanted("bob@example.org"))
+        self.assertEqual(2, report.count("Action: delivered"))
+
+    def test_nobody_hears_who_did_not_ask(self) -> None:
+        for notify in (None, Notify.NEVER, Notify.FAILURE, Notify.FAILURE | Notify.DELAY):
+            self.assertEqual([], self.deliver(wanted("alice@example.org", notify)))
+        self.assertEqual([], self.deliver(wanted("alice@example.org"), null=True))
+        self.assertEqual(5, len(self.local.taken))
+
+    def test_alias_of_several_is_expanded_and_its_members_report_no_success(self) -> None:
+        (report,) = self.deliver(wanted("all@example.org", ALL))
+        self.assertIn("Final-Recipient: rfc822; all@example.org\nAction: expanded", report)
+        ((_, here, _),) = self.local.taken
+        away = self.outside.taken[0][1]
+        self.assertEqual({Notify.FAILURE | Notify.DELAY}, {each.options.notify for each in [*here, *away]})
+
+    def test_one_alias_to_the_outside_leaves_the_report_to_whoever_delivers(self) -> None:
+        self.assertEqual([], self.deliver(wanted("away@example.org"), wanted("carol@elsewhere.example")))
+        options = {each.options.notify for each in self.outside.taken[0][1]}
+        self.assertEqual({Notify.SUCCESS}, options)
+
+    def test_message_that_was_not_taken_is_not_reported(self) -> None:
+        self.local.fails_at = "deliver"
+        self.assertEqual([], self.deliver(wanted("alice@example.org")))
+
+    def test_report_that_cannot_be_written_costs_the_message_nothing(self) -> None:
+        self.outside.fails_at, self.outside.error = "deliver", LATER
+        delivery = self.begin(wanted("alice@example.org"))
+        results = self.successResultOf(Deferred.fromCoroutine(delivery.deliver(message())))
+        self.assertEqual([None], list(results.values()))
+        self.assertEqual("abort", self.outside.steps[-1])
+
+    def test_delivery_in_two_steps_reports_after_the_second(self) -> None:
+        delivery = self.begin(wanted("alice@example.org"))
+        self.successResultOf(Deferred.fromCoroutine(delivery.prepare(message())))
+        self.assertEqual([], self.reports())
+        self.successResultOf(Deferred.fromCoroutine(delivery.commit()))
+        self.assertEqual(1, len(self.reports()))

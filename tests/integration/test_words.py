@@ -1,0 +1,58 @@
+"""The promises behind EHLO words, on the real process: two servers of ours, everything on loopback."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from tests.integration.process import ServerProcess, User
+from tests.integration.test_outgoing import CAROL, elsewhere, here, wait_for_mail
+from tests.integration.wire import Wire
+
+__all__ = ["elsewhere", "here"]
+
+TEXT = "Subject: words\r\n\r\nHello\r\n"
+
+
+def submit(server: ServerProcess, user: User, mail: str, *recipients: str, text: str = TEXT) -> None:
+    """Submit a message over TLS; *mail* are parameters of MAIL, *recipients* paths with their parameters."""
+    login = b64encode(f"\0{user.address}\0{user.password}".encode()).decode()
+    commands = ["EHLO client.example", f"AUTH PLAIN {login}", f"MAIL FROM:<{user.address}> {mail}".strip()]
+    commands += [*(f"RCPT TO:{each}" for each in recipients), "DATA"]
+    with Wire(server.ports.submissions, server.tls) as wire:
+        replies = [wire.reply(), *map(wire.say, commands)]
+        assert [reply[0] for reply in replies] == ["2"] * (len(replies) - 1) + ["3"], replies
+        wire.send(text.encode() + b".\r\n")
+        assert (reply := wire.reply()).startswith("250"), reply
+
+
+def sends_to(server: ServerProcess, other: ServerProcess) -> None:
+    """Configure *server*, which is not running, to send what leaves to *other*."""
+    server.configure(f'[relay]\nsmarthost = "tcp:127.0.0.1:{other.ports.smtp}"\nretry = ["1 second"]\n')
+
+
+def test_success_is_reported_for_a_mailbox_here(here: ServerProcess) -> None:
+    alice, bob = here.new_user(), here.new_user()
+    submit(here, alice, "ENVID=QQ7", f"<{bob.address}> NOTIFY=SUCCESS ORCPT=rfc822;bob+2Bx@example.org")
+    report = wait_for_mail(here, alice)
+    assert b"Return-Path: <>" in report
+    assert b"Original-Envelope-Id: QQ7\r\n" in report
+    assert b"Original-Recipient: rfc822; bob+x@example.org\r\n" in report
+    assert b"Action: delivered" in report
+
+
+def test_next_server_reports_success_where_it_can_else_we_say_who_has_it(
+    here: ServerProcess, elsewhere: ServerProcess
+) -> None:
+    alice = here.new_user()
+    recipient = f"<{CAROL.address}> NOTIFY=SUCCESS,FAILURE"
+    elsewhere.start()  # its mail cannot leave, so that it offers no DSN
+    submit(here, alice, "", recipient)
+    assert b"Action: relayed" in wait_for_mail(here, alice)
+    elsewhere.stop()
+    sends_to(elsewhere, here)
+    elsewhere.start()
+    submit(here, alice, "ENVID=QQ8", recipient)
+    report = wait_for_mail(here, alice, 2)
+    assert b"Original-Envelope-Id: QQ8\r\n" in report
+    assert b"Reporting-MTA: dns; mail.example.org" in report
+    assert b"Action: delivered" in report

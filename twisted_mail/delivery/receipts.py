@@ -1,0 +1,133 @@
+"""Tells senders who asked for it that a message has arrived (NOTIFY=SUCCESS, RFC 3461 §5.2.1).
+
+A recipient here is reported as delivered once the message is on disk; an alias of several as expanded, and its members
+report no success of their own (RFC 3461 §5.2.7).  What goes on to another server is reported by the queue, or by that
+server.  A report that cannot be written costs the message nothing: it is logged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail.content import Message
+from twisted_mail.delivery.router import Router
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.message.dsn import Action, RecipientReport, Report
+from twisted_mail.message.identifier import message_id
+from twisted_mail.notices import send_report
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Notify, Origin, Recipient
+from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.wrapping import FilterDelivery
+
+Results = Mapping[Recipient, SMTPError | None]
+
+_DONE = Reply(250, "0.0", "")
+
+
+@implementer(IDeliveryTarget)
+class Receipted:
+    """The router, with reports of success."""
+
+    log = Logger()
+
+    def __init__(self, router: Router, hostname: str, clock: IReactorTime) -> None:
+        """*clock* gives Unix time, as a reactor does; *hostname* names who reports."""
+        self._router = router
+        self._hostname = hostname
+        self._clock = clock
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        inner = await self._router.begin(origin, sender, options)
+        if sender is None:  # nobody to be told
+            return inner
+        return _ReceiptedDelivery(inner, self, _Transaction(sender, options, origin.session))
+
+    async def action(self, recipient: Recipient) -> Action | None:
+        """What there is to be reported of *recipient*, who is taken."""
+        if not (recipient.options.notify or Notify.NEVER) & Notify.SUCCESS:
+            return None
+        expansion = await self._router.expand(recipient.address)
+        if len(expansion.mailboxes) + len(expansion.outside) > 1:
+            return Action.EXPANDED
+        return Action.DELIVERED if expansion.mailboxes else None
+
+    async def report(self, transaction: _Transaction, actions: Mapping[Recipient, Action], message: Message) -> None:
+        """*message* is on disk for all whom *actions* names."""
+        seconds = self._clock.seconds()
+        now = datetime.fromtimestamp(seconds, UTC)
+        report = Report(
+            id=message_id(int(seconds * 1000), os.urandom(10)),
+            hostname=self._hostname,
+            sender=transaction.sender,
+            now=now,
+            arrival=now,
+            recipients=[_described(recipient, action) for recipient, action in actions.items()],
+            header=message.header,
+            envelope_id=transaction.options.envelope_id,
+        )
+        fields = {"id": message.id, "sender": transaction.sender}
+        try:
+            await send_report(self._router, report, transaction.session, require_tls=transaction.options.require_tls)
+        except SMTPError as error:
+            self.log.warn("{id}: no report to <{sender}>: {error!s}", **fields, error=error)
+        else:
+            self.log.info("{id}: reported to <{sender}>", **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """Whose message it is."""
+
+    sender: Address
+    options: MailOptions
+    session: str
+
+
+class _ReceiptedDelivery(FilterDelivery):
+    def __init__(self, inner: IDelivery, target: Receipted, transaction: _Transaction) -> None:
+        super().__init__(inner)
+        self._target = target
+        self._transaction = transaction
+        self._actions: dict[Recipient, Action] = {}
+        self._prepared: Message | None = None
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        await super().add_recipient(recipient)
+        if (action := await self._target.action(recipient)) is not None:
+            self._actions[recipient] = action
+
+    async def prepare(self, message: Message) -> Results:
+        self._prepared = message
+        return await super().prepare(message)
+
+    async def commit(self) -> None:
+        await super().commit()
+        assert self._prepared is not None
+        await self._report(self._prepared)
+
+    async def deliver(self, message: Message) -> Results:
+        results = await super().deliver(message)
+        if not any(results.values()):
+            await self._report(message)
+        return results
+
+    async def _report(self, message: Message) -> None:
+        if self._actions:
+            await self._target.report(self._transaction, self._actions, message)
+
+
+def _described(recipient: Recipient, action: Action) -> RecipientReport:
+    return RecipientReport(
+        address=recipient.address,
+        action=action,
+        reply=_DONE,
+        original_recipient=recipient.options.original_recipient,
+    )
