@@ -96,6 +96,8 @@ class Limits:
     """Seconds before another server is greeted."""
     transactions: int = setting(values.count, 1000)
     """Messages a connection."""
+    hold: int = setting(values.duration_or_none, "30 days")
+    """Seconds for which a user may have a message held before it is sent; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,4 +25,5 @@ def session_options(config: Config, service: str, *, tls_available: bool, sends:
         max_transactions=config.limits.transactions,
         chunking=True,
         extensions=("DSN",) if reports else (),
+        max_hold=config.limits.hold if submission and sends else 0,  # only the queue can hold
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from random import SystemRandom
 from typing import Any
 
 from twisted.names.client import createResolver
 
+from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config, ConfigError, Relay
 from twisted_mail.content import Blocking
+from twisted_mail.delivery.homeward import Homeward
 from twisted_mail.delivery.mx import MXResolver
 from twisted_mail.delivery.relay import Relay as RelayTarget
 from twisted_mail.delivery.routes import Routes, parse_smarthost, read_password
@@ -59,13 +62,15 @@ class Outgoing:
         self._clock = reactor
         self._scheduler: Scheduler | None = None
 
-    def start(self, reports: IDeliveryTarget) -> None:
-        """Begin to send.  *reports* takes what senders are told: the router."""
+    def start(self, users: Directory, home: IDeliveryTarget) -> None:
+        """Begin to send.  *home* takes what is for *users*, and what senders are told: the router."""
         relay = self._config.relay
         policies = RetryPolicies(RetryPolicy(relay.retry, relay.give_up_after))
-        options = QueueOptions(self._config.hostname, policies=policies, destination_of=self._destination)
-        target = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
-        self._scheduler = Scheduler(self.spool, target, reports, options, self._clock)
+        destination = partial(self._destination, users=users)
+        options = QueueOptions(self._config.hostname, policies=policies, destination_of=destination)
+        relayed = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
+        target = Homeward(users, home, relayed)
+        self._scheduler = Scheduler(self.spool, target, home, options, self._clock)
         self._scheduler.start()
 
     async def stop(self, seconds: float) -> None:
@@ -74,7 +79,10 @@ class Outgoing:
             await self._scheduler.stop(seconds)
         await self._relay.close()
 
-    def _destination(self, recipient: Address) -> str:
-        """What shares connections: the smarthost for all that goes there, else the domain."""
+    def _destination(self, recipient: Address, users: Directory) -> str:
+        """What shares connections: the smarthost for all that goes there, else the domain.
+
+        Mail for *users* is of a domain of its own: it does not wait for a smarthost.
+        """
         route = self._routes.find(recipient.domain)
-        return str(route) if route is not None else recipient.domain
+        return recipient.domain if route is None or users.owns(recipient.domain) else str(route)

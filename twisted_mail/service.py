@@ -29,6 +29,7 @@ from twisted_mail.auth.realm import MailRealm
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
+from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
 from twisted_mail.delivery.loops import LoopGuard
@@ -139,18 +140,19 @@ class House:
         if config.relay.enabled and config.file is not None:
             self._outgoing = Outgoing(config, smarthost, self.committer, disk, reactor)
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
-        self._router = Router(users, store, outside)
-        receipted = Receipted(self._router, config.hostname, reactor)
-        router = LoopGuard(Traced(receipted, config.hostname, reactor))
+        router = Router(users, store, outside)
+        self._router = Receipted(router, config.hostname, reactor)
+        holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.spool)
+        arriving = LoopGuard(Traced(holding, config.hostname, reactor))
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
-        from_strangers = RateLimited(InboundPolicy(users, router), rates.of_host)
-        from_programs = InboundPolicy(users, OneByOne(router))
+        from_strangers = RateLimited(InboundPolicy(users, arriving), rates.of_host)
+        from_programs = InboundPolicy(users, OneByOne(arriving))
 
         self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
         sending = SendingRules(self._ledger, self._sending_limits, disk, reactor)
 
         def from_user(account: Address) -> IDeliveryTarget:
-            policy = SubmissionPolicy(account, self.directory, router, config.hostname, reactor)
+            policy = SubmissionPolicy(account, self.directory, arriving, config.hostname, reactor)
             return RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
 
         # who may do what
@@ -254,7 +256,7 @@ class House:
         for pool in self.threads:
             pool.start()
         if self._outgoing is not None:
-            self._outgoing.start(self._router)
+            self._outgoing.start(self.directory, self._router)
         for timer in self._timers:
             timer.start()
 

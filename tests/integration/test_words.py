@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
+from datetime import UTC, datetime
 
 from tests.integration.process import ServerProcess, User
 from tests.integration.test_outgoing import CAROL, elsewhere, here, wait_for_mail
@@ -56,3 +58,25 @@ def test_next_server_reports_success_where_it_can_else_we_say_who_has_it(
     assert b"Original-Envelope-Id: QQ8\r\n" in report
     assert b"Reporting-MTA: dns; mail.example.org" in report
     assert b"Action: delivered" in report
+
+
+def test_held_message_arrives_when_it_is_released_here_and_there(here: ServerProcess, elsewhere: ServerProcess) -> None:
+    elsewhere.start()
+    alice, bob = here.new_user(), here.new_user()
+    began = time.time()
+    submit(here, alice, "HOLDFOR=3", f"<{bob.address}> NOTIFY=SUCCESS", f"<{CAROL.address}>")
+    assert alice.address in here.admin("queue", "list").stdout
+    wait_for_mail(here, bob)
+    assert time.time() >= began + 3
+    wait_for_mail(elsewhere, CAROL)
+    assert b"Action: delivered" in wait_for_mail(here, alice)
+
+
+def test_held_message_is_released_after_a_restart(here: ServerProcess) -> None:
+    alice, bob = here.new_user(), here.new_user()
+    until = datetime.fromtimestamp(time.time() + 3, UTC)
+    submit(here, alice, f"HOLDUNTIL={until:%Y-%m-%dT%H:%M:%SZ}", f"<{bob.address}>")
+    here.kill()
+    assert here.stored(bob) == []
+    here.start()
+    wait_for_mail(here, bob)

@@ -117,6 +117,10 @@ class Directory:
     # ---- IUsers
 
     async def is_local(self, domain: str) -> bool:
+        return self.owns(domain)
+
+    def owns(self, domain: str) -> bool:
+        """Whether *domain* (lower-case A-labels) is one of ours."""
         now = time.monotonic()
         if self._known_domains.get(domain, now) > now:
             return True

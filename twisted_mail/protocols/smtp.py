@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from twisted.cred.credentials import Anonymous
@@ -65,7 +66,7 @@ class SMTPServer(Connection):
     def __init__(self, service: SMTPService, listener: Listener, gone: Callable[[Connection], None]) -> None:
         super().__init__(listener, gone, "LMTP" if service.options.lmtp else "SMTP")
         self._service = service
-        self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once)
+        self._session: ServerSession = self._new_session(service.options)
         self._target: IDeliveryTarget | None = None
         self._log_out: Callable[[], None] | None = None
         self._delivery: IDelivery | None = None
@@ -76,8 +77,12 @@ class SMTPServer(Connection):
     def connectionMade(self) -> None:
         if getattr(self._transport.getPeer(), "host", "") in Networks(self._service.xclient):
             options = replace(self._service.options, xclient=True)
-            self._session = ServerSession(options, tls=self._listener.tls_at_once)
+            self._session = self._new_session(options)
         super().connectionMade()
+
+    def _new_session(self, options: SessionOptions) -> ServerSession:
+        now = datetime.fromtimestamp(self._listener.clock.seconds(), UTC) if options.max_hold else None
+        return ServerSession(options, tls=self._listener.tls_at_once, now=now)
 
     async def converse(self) -> None:
         session = self._session
