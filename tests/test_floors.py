@@ -47,6 +47,7 @@ HOUSE = {
     "issuers",
     "ownership",
     "demo",
+    "owncertificate",
     "cli",
     "testing",
 }

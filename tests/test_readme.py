@@ -9,7 +9,9 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from twisted_mail.cli.main import _parser
+from twisted_mail.cli.newserver import SYSTEM_CONFIG, NewServer
 from twisted_mail.config import load
+from twisted_mail.smtp.address import Address
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,7 +32,7 @@ class ReadmeTests(TestCase):
             self.assertTrue(callable(arguments.run), command)
 
     def test_every_family_of_commands_is_shown(self) -> None:
-        for family in ("try", "domain", "account", "alias"):
+        for family in ("init", "try", "domain", "account", "alias"):
             self.assertRegex(README, rf"(?m)^    mailserver {family}\b")
 
     def test_python_that_needs_no_reactor_runs(self) -> None:
@@ -46,10 +48,13 @@ class ReadmeTests(TestCase):
         self.assertEqual("mail.example.org", config.hostname)
         self.assertIn(f"@{config.hostname.partition('.')[2]}", README)
 
-    def test_unit_runs_the_server_with_that_configuration(self) -> None:
-        (unit,) = blocks("ini")
-        self.assertIn("--config /etc/twisted-mail/mailserver.toml", unit)
-        self.assertIn("`/etc/twisted-mail/mailserver.toml`", README)
+    def test_files_of_a_new_server_are_where_it_says(self) -> None:
+        new = NewServer("example.org", "mail.example.org", Address("alice", "example.org"), SYSTEM_CONFIG, False)
+        self.assertIn(f"systemctl enable --now {new.unit}\n", README)
+        self.assertIn(f"`{new.config}`", README)
+        (text,) = blocks("toml")
+        written = [line for line in new.texts()[new.config].splitlines() if line and not line.startswith(("#", "["))]
+        self.assertEqual([line for line in text.splitlines() if " = " in line], written)
 
 
 class LinkTests(TestCase):

@@ -5,22 +5,19 @@ A data directory, a CA and a certificate of its own, and the account demo@localh
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import shutil
 import socket
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TextIO
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import hashes
 from zope.interface import implementer
 
+from twisted_mail import owncertificate
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.durable import make_directory
@@ -28,7 +25,6 @@ from twisted_mail.interfaces import Expansion, IUsers
 from twisted_mail.smtp.address import Address
 
 ACCOUNT = Address("demo", "localhost")
-_VALID = timedelta(days=3650)
 
 
 @implementer(IUsers)
@@ -74,19 +70,10 @@ def make_certificate(config: Config) -> None:
     if os.path.exists(certificate) and os.path.exists(key):
         return
     make_directory(os.path.dirname(certificate))
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Twisted Mail demo CA on {socket.gethostname()}")])
-    ca = _certificate(ca_name, ca_name, ca_key.public_key(), ca_key, x509.BasicConstraints(ca=True, path_length=0), [])
-    host_key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dict.fromkeys(("localhost", _host_name()))]
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
-    host_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    host = _certificate(
-        host_name, ca_name, host_key.public_key(), ca_key, x509.BasicConstraints(ca=False, path_length=None), names
-    )
-    _write(DemoFiles(config.server_folder).ca, _pem(ca))
-    _write(key, _key_pem(host_key))
-    _write(certificate, _pem(host) + _pem(ca))
+    own = owncertificate.make(f"demo CA on {socket.gethostname()}", ["localhost", _host_name(), "127.0.0.1", "::1"])
+    _write(DemoFiles(config.server_folder).ca, own.ca)
+    _write(key, own.key)
+    _write(certificate, own.chain)
 
 
 def make_account(directory: Directory) -> str | None:
@@ -150,62 +137,9 @@ def _command() -> str:
     return "mailserver" if shutil.which("mailserver") else os.path.join(os.path.dirname(sys.executable), "mailserver")
 
 
-def _certificate(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
-    signing_key: ec.EllipticCurvePrivateKey,
-    constraints: x509.BasicConstraints,
-    names: list[x509.GeneralName],
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + _VALID)
-        .add_extension(constraints, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    else:
-        usage = dict.fromkeys(_KEY_USAGES, False) | {"key_cert_sign": True, "crl_sign": True}
-        builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
-    return builder.sign(signing_key, hashes.SHA256())
-
-
-_KEY_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
-
-
 def _host_name() -> str:
     name = socket.gethostname()
     return name if name.isascii() and name else "localhost"
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _write(path: str, octets: bytes) -> None:

@@ -45,6 +45,9 @@ class Terminal:
             self.screen += octets.decode(errors="replace")
         return self.screen
 
+    def type(self, line: str) -> None:
+        os.write(self._terminal, f"{line}\n".encode())
+
     def close(self) -> None:
         """End the program if it still runs."""
         if self.process.poll() is None:

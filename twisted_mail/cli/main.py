@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, domains, queue, roundtrip, suppression
+from twisted_mail.cli import accounts, aliases, domains, init, queue, roundtrip, suppression
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
 PROGRAM = "mailserver"
 
 FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
-    # init and check belong in front of these
+    ("init", "Set up a new server with three questions.", init.add_family),
     ("try", "Send a message to the server and fetch it again.", roundtrip.add_family),
     ("domain", "Domains whose mail this server takes.", domains.add_family),
     ("account", "People whose mail is kept here.", accounts.add_family),
