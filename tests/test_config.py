@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_mail import config as config_module
 from twisted_mail.config import TLS, Config, ConfigError, Listen, ListenAddress, demo_config, find_config, load
+from twisted_mail.relayconfig import RelayDomain, RelaySender
 
 SAMPLE = Path(__file__).parent.parent / "etc" / "mailserver.toml"
 
@@ -52,6 +53,14 @@ WRONG = {
     'data = ""': (1, "data", "the path"),
     "[relay]\ngive_up_after = 5": (2, "relay.give_up_after", '"5 minutes"'),
     '[relay]\nretry = ["5"]': (2, "relay.retry", "write it like"),
+    "[relay]\nretry = []": (2, "relay.retry", 'retry = ["5 minutes", "1 hour"]'),
+    "[relay]\n\ndomains = 5": (3, "relay.domains", "write [relay.domains.NAME]"),
+    '[relay.domains]\n"example.net" = 5': (2, "relay.domains.example.net", 'write [relay.domains."example.net"]'),
+    '[relay.domains."not a name"]\nretry = ["1m"]': (1, "relay.domains.not a name", 'as in "example.net"'),
+    '[relay.domains."example.net"]\n\nretry = 5': (3, "relay.domains.example.net.retry", "a list of texts"),
+    '[relay.domains."example.net"]\nretries = ["1m"]': (2, "relay.domains.example.net.retries", 'write "retry"'),
+    "[relay.domains.example.net]\nconnections = 1": (1, "relay.domains.example.net", "unknown key"),
+    '[relay.senders.org]\nsmarthost = "x"': (2, "relay.senders.org.smarthost", '"tcp:x:587"'),
     "routes = 5": (1, "routes", "write [routes]"),
     '[routes]\nexample.net = "tcp:192.0.2.1"': (1, "routes", "quotes around it"),
     '[routes]\n"example.net" = "192.0.2.1"': (1, "routes", "is not an endpoint"),
@@ -133,7 +142,20 @@ class ConfigTests(TestCase):
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
         sections += (config.proxy, config.relay)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
+        options -= {"domains", "senders"}  # tables: see the next test
         self.assertEqual(options, written)
+
+    def test_sample_shows_every_option_of_the_tables(self) -> None:
+        uncommented = re.sub("^#     ", "", SAMPLE.read_text(), flags=re.MULTILINE)
+        relay = load(self.write(uncommented)).relay
+        self.assertEqual(RelayDomain((60, 600), 2 * 86_400, 3600, 2), relay.domains["example.net"])
+        file = os.path.join(self.folder, "smarthost-example.org")
+        self.assertEqual(RelaySender("tcp:smtp.example.com:587", "example", file), relay.senders["example.org"])
+
+    def test_what_a_table_leaves_out_is_as_in_its_section(self) -> None:
+        relay = load(self.write('[relay.domains."Bücher.example"]\nconnections = 1')).relay
+        self.assertEqual({"xn--bcher-kva.example": RelayDomain(None, None, None, 1)}, relay.domains)
+        self.assertEqual({}, relay.senders)
 
     def test_sample_as_it_is_loads(self) -> None:
         self.assertEqual(load(self.write("")), load(self.write(SAMPLE.read_text())))

@@ -15,6 +15,7 @@ from twisted_mail import values
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network
 from twisted_mail.protocols.destination import Destination
+from twisted_mail.relayconfig import Relay
 from twisted_mail.settings import ConfigError, Place, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
 
@@ -45,7 +46,6 @@ def _machine_name() -> str:
 # ---- the sections
 
 _ENDPOINTS = values.list_of(values.listen_address, '"tcp:25"')
-_DURATIONS = values.list_of(values.duration, '"5 minutes", "1 hour"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +150,6 @@ class Proxy:
     """Who may say by such a header who the client is; others are turned away there."""
     xclient: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), [])
     """Who may say by SMTP's XCLIENT who the client is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """Mail to other domains."""
-
-    enabled: bool = setting(values.flag, True)
-    """False: users may write to our own domains only."""
-    smarthost: str = setting(values.client_endpoint, "")
-    """A client endpoint string; empty: deliver to MX."""
-    smarthost_user: str = setting(values.text, "")
-    smarthost_password_file: str | None = setting(values.optional_path, "")
-    retry: tuple[int, ...] = setting(_DURATIONS, ["5 minutes", "15 minutes", "30 minutes", "1 hour", "4 hours"])
-    """Seconds between attempts; the last repeats."""
-    give_up_after: int = setting(values.duration, "5 days")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import ALL_TLS, Config, ConfigError
 from twisted_mail.listeners import BoundAddress, bind_all
-from twisted_mail.outgoing import read_smarthost
+from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
@@ -53,7 +53,7 @@ class MailServer(Service):
         with acting_as(owner or (os.geteuid(), os.getegid())):
             _check_directory(config)
         self._material = _read_material(config)
-        self._smarthost = read_smarthost(config.relay)
+        self._routes = read_routes(config)
         self._bound = _bind(config)
         self._serving: Serving | None = None
         self._workers: Workers | None = None
@@ -71,12 +71,12 @@ class MailServer(Service):
         if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
         if config.workers > 1:
-            self._workers = Workers(config, self._material, self._smarthost, self._bound, self._reactor)
+            self._workers = Workers(config, self._material, self._routes, self._bound, self._reactor)
             self._workers.start()
         else:
             certificates = Certificates(self._material) if self._material else None
             alone = Neighbours(LocalCounts(), Throttle(), leads=True)
-            self._serving = Serving(config, certificates, self._smarthost, self._bound, self._reactor, alone)
+            self._serving = Serving(config, certificates, self._routes, self._bound, self._reactor, alone)
             password = demo.make_account(self._serving.house.directory) if config.file is None else None
             await self._serving.open()
         # the reactor must run first: before, a Control-C would not be an orderly end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from twisted.names.client import createResolver
 
 from twisted_mail.auth.directory import Directory
-from twisted_mail.config import Config, ConfigError, Relay
+from twisted_mail.config import Config, ConfigError
 from twisted_mail.content import Blocking
 from twisted_mail.delivery.homeward import Homeward
 from twisted_mail.delivery.mx import MXResolver
@@ -22,11 +23,13 @@ from twisted_mail.protocols.clienttls import unverified, verified
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtpclient import ClientOptions
 from twisted_mail.protocols.smtppool import ConnectionPool
+from twisted_mail.queue.destination import Bounds
 from twisted_mail.queue.retry import RetryPolicies, RetryPolicy
 from twisted_mail.queue.rounds import QueueOptions
 from twisted_mail.queue.scheduler import Scheduler
 from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
+from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
 from twisted_mail.smtp.address import Address
 
 
@@ -34,40 +37,84 @@ def queue_folder(config: Config) -> str:
     return os.path.join(config.server_folder, "queue")
 
 
-def read_smarthost(relay: Relay) -> Destination | None:
-    """Where all goes that leaves; None: to each domain's own servers.  Raises ConfigError."""
-    if not relay.smarthost:
+def read_routes(config: Config) -> Routes:
+    """Which mail goes to servers that the configuration names, with the passwords for them.  Raises ConfigError."""
+    relay = config.relay
+    senders = {name: _read_smarthost(each, f'[relay.senders."{name}"]') for name, each in relay.senders.items()}
+    return Routes(config.routes, _read_smarthost(relay, "[relay]"), senders)
+
+
+def _read_smarthost(section: Relay | RelaySender, name: str) -> Destination | None:
+    if not section.smarthost:
         return None
     try:
-        password = read_password(relay.smarthost_password_file) if relay.smarthost_password_file else ""
-        return parse_smarthost(relay.smarthost, relay.smarthost_user, password)
+        password = read_password(section.smarthost_password_file) if section.smarthost_password_file else ""
+        return parse_smarthost(section.smarthost, section.smarthost_user, password)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"[relay] smarthost cannot be used: {error}") from error
+        raise ConfigError(f"{name} smarthost cannot be used: {error}") from error
+
+
+def retry_policies(relay: Relay) -> RetryPolicies:
+    """When messages are tried again and given up, with what differs for some domains."""
+    default = RetryPolicy(relay.retry, relay.give_up_after, relay.delay_report_after or None)
+
+    def policy(domain: RelayDomain) -> RetryPolicy:
+        late = relay.delay_report_after if domain.delay_report_after is None else domain.delay_report_after
+        return RetryPolicy(domain.retry or relay.retry, domain.give_up_after or relay.give_up_after, late or None)
+
+    return RetryPolicies(default, {name: policy(domain) for name, domain in relay.domains.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What shares connections: a smarthost with its login for all that goes there, else the recipient's domain."""
+
+    relay: Relay
+    routes: Routes
+
+    def of(self, sender: Address | None, recipient: Address) -> str:
+        """The name of the line in which a message waits."""
+        return self._name(recipient.domain, self.routes.find(sender, recipient.domain))
+
+    def bounds(self) -> Bounds:
+        """How many connections each may have."""
+        others = {
+            self._name(name, route): domain.connections
+            for name, domain in self.relay.domains.items()
+            for route in (None, self.routes.find(None, name), *self.routes.by_sender.values())
+            if domain.connections is not None
+        }
+        return Bounds(self.relay.connections, self.relay.connections_per_destination, others)
+
+    def _name(self, domain: str, route: Destination | None) -> str:
+        if route is None:
+            return domain
+        name = route.address if route.port is None else f"{route.address} port {route.port}"
+        if route.login is not None:
+            name += f" as {route.login.user}"
+        settings = self.relay.domains.get(domain)
+        return name if settings is None or settings.connections is None else f"{domain} by {name}"
 
 
 class Outgoing:
     """The queue of one process.  Any process may put messages in; one of them sends, whichever has the lock."""
 
-    def __init__(
-        self, config: Config, smarthost: Destination | None, committer: Committer, disk: Blocking, reactor: Any
-    ) -> None:
+    def __init__(self, config: Config, routes: Routes, committer: Committer, disk: Blocking, reactor: Any) -> None:
         """*disk*: how to wait for it; *reactor*: everything that a client endpoint and a clock need."""
         self.spool = Spool(queue_folder(config), committer, disk, reactor)
         """The target for what is to leave."""
-        self._routes = Routes(config.routes, smarthost)
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(createResolver(), reactor, config.hostname, SystemRandom())
-        self._relay = RelayTarget(self._routes, resolver, ConnectionPool(options))
+        self._relay = RelayTarget(routes, resolver, ConnectionPool(options))
         self._config = config
+        self._lines = Lines(config.relay, routes)
         self._clock = reactor
         self._scheduler: Scheduler | None = None
 
     def start(self, users: Directory, home: IDeliveryTarget) -> None:
         """Begin to send.  *home* takes what is for *users*, and what senders are told: the router."""
-        relay = self._config.relay
-        policies = RetryPolicies(RetryPolicy(relay.retry, relay.give_up_after))
-        destination = partial(self._destination, users=users)
-        options = QueueOptions(self._config.hostname, policies=policies, destination_of=destination)
+        policies = retry_policies(self._config.relay)
+        options = QueueOptions(self._config.hostname, self._lines.bounds(), policies, partial(self._line, users))
         relayed = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
         target = Homeward(users, home, relayed)
         self._scheduler = Scheduler(self.spool, target, home, options, self._clock)
@@ -79,10 +126,6 @@ class Outgoing:
             await self._scheduler.stop(seconds)
         await self._relay.close()
 
-    def _destination(self, recipient: Address, users: Directory) -> str:
-        """What shares connections: the smarthost for all that goes there, else the domain.
-
-        Mail for *users* is of a domain of its own: it does not wait for a smarthost.
-        """
-        route = self._routes.find(recipient.domain)
-        return recipient.domain if route is None or users.owns(recipient.domain) else str(route)
+    def _line(self, users: Directory, sender: Address | None, recipient: Address) -> str:
+        """Mail for *users* is of a line of its own: it does not wait for a smarthost."""
+        return recipient.domain if users.owns(recipient.domain) else self._lines.of(sender, recipient)

@@ -37,6 +37,7 @@ from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.receipts import Receipted
 from twisted_mail.delivery.router import Refusing, Router
+from twisted_mail.delivery.routes import Routes
 from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
@@ -57,7 +58,6 @@ from twisted_mail.offering import session_options
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
-from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.http import WebSite
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
@@ -107,7 +107,7 @@ class House:
         self,
         config: Config,
         certificates: Certificates | None,
-        smarthost: Destination | None,
+        routes: Routes,
         reactor: ReactorBase,
         neighbours: Neighbours,
     ) -> None:
@@ -138,7 +138,7 @@ class House:
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
         self._outgoing: Outgoing | None = None
         if config.relay.enabled and config.file is not None:
-            self._outgoing = Outgoing(config, smarthost, self.committer, disk, reactor)
+            self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
         router = Router(users, store, outside)
         self._router = Receipted(router, config.hostname, reactor)
@@ -294,7 +294,7 @@ class Serving:
         self,
         config: Config,
         certificates: Certificates | None,
-        smarthost: Destination | None,
+        routes: Routes,
         bound: Mapping[str, Sequence[BoundAddress]],
         reactor: ReactorBase,
         neighbours: Neighbours,
@@ -303,7 +303,7 @@ class Serving:
         self._reactor = reactor
         self._bound = bound
         self._ports: list[IListeningPort] = []
-        self.house = House(config, certificates, smarthost, reactor, neighbours)
+        self.house = House(config, certificates, routes, reactor, neighbours)
         self._tls_files = TLSFiles(config.tls, certificates, reactor) if certificates is not None else None
 
     async def open(self) -> None:

@@ -1,7 +1,7 @@
 """A TOML file into frozen dataclasses, with errors that say which line is wrong and what to write there.
 
 A dataclass lists its keys by `setting(read, default)`: name, default and meaning stand in one place.  A field that is
-itself such a dataclass is a `[section]`.
+itself such a dataclass is a `[section]`; a `table(cls, read_key)` holds any number of them, `[section."name"]`.
 A reader takes the value as TOML gives it and its `Place`, and raises ValueError in words for who wrote the file.
 """
 
@@ -51,6 +51,8 @@ class Place:
 
 
 Reader = Callable[[object, Place], T]
+Path = tuple[str, ...]
+"""The names that lead to a key: ("relay", "domains", "example.net", "retry")."""
 
 
 def setting(read: Reader[T], default: object) -> T:
@@ -61,6 +63,11 @@ def setting(read: Reader[T], default: object) -> T:
 
     # a dataclass field passes for its value, as dataclasses.field() itself does
     return field(default_factory=value, metadata={"read": read, "default": default})
+
+
+def table(cls: type[T], read_key: Reader[str]) -> Mapping[str, T]:
+    """Sections below a section, each a *cls*, by their names as *read_key* has them."""
+    return field(default_factory=dict, metadata={"table": cls, "read_key": read_key})
 
 
 class SettingsFile:
@@ -87,68 +94,84 @@ class SettingsFile:
     def read(self, cls: type[T]) -> T:
         """The whole file as a *cls*.  Raises ConfigError."""
         self._top_level = {f.name for f in _fields(cls)}
-        return self._section(cls, "", self._table)
+        return self._section(cls, (), self._table)
 
     def place(self, key: str) -> Place:
         """Where `section.name` or a top-level name stands, or that it does not."""
-        section, _, name = key.rpartition(".")
-        table = self._table.get(section) if section else self._table
-        is_written = isinstance(table, dict) and name in table
-        return Place(self.path, self._line(key) if is_written else None, key)
+        return self._place(tuple(key.split(".")))
 
-    def _section(self, cls: type[T], name: str, table: Mapping[str, object]) -> T:
+    def _place(self, path: Path) -> Place:
+        found: object = self._table
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return Place(self.path, None if found is None else self._line(path), ".".join(path))
+
+    def _section(self, cls: type[T], path: Path, written: Mapping[str, object]) -> T:
         known = {f.name: f for f in _fields(cls)}
-        values = {}
-        for key in table:
+        for key in written:
             if key not in known:
-                raise self._unknown(cls, name, key)
-        for key, setting_field in known.items():
-            full = f"{name}.{key}" if name else key
-            values[key] = self._value(setting_field, full, table)
-        return cls(**values)
+                raise self._unknown(cls, path, key)
+        return cls(**{key: self._value(known[key], (*path, key), written) for key in known})
 
-    def _value(self, setting_field: Field[Any], key: str, table: Mapping[str, object]) -> object:
+    def _value(self, setting_field: Field[Any], path: Path, written: Mapping[str, object]) -> object:
         name, about = setting_field.name, setting_field.metadata
-        inner_class = _section_class(setting_field)
-        place = self.place(key)
-        if inner_class is not None:
-            inner = table.get(name, {})
-            if not isinstance(inner, dict):
-                raise place.error(f"is a section; write [{name}] on a line of its own, and its keys below")
-            return self._section(inner_class, key, inner)
+        place = self._place(path)
+        if "table" in about:
+            return self._sections(about["table"], about["read_key"], path, written.get(name, {}))
+        if (inner_class := _section_class(setting_field)) is not None:
+            return self._section(inner_class, path, self._inner(path, written.get(name, {})))
         try:
-            return about["read"](table[name] if name in table else _default(about["default"]), place)
+            return about["read"](written[name] if name in written else _default(about["default"]), place)
         except ValueError as error:
             raise place.error(str(error)) from error
 
-    def _unknown(self, cls: type[object], name: str, key: str) -> ConfigError:
+    def _sections(self, cls: type[T], read_key: Reader[str], path: Path, written: object) -> Mapping[str, T]:
+        """Those of a table."""
+        found = {}
+        for name, inner in self._inner(path, written, "NAME").items():
+            place = self._place(here := (*path, name))
+            try:
+                found[read_key(name, place)] = self._section(cls, here, self._inner(here, inner))
+            except ValueError as error:
+                raise place.error(str(error)) from error
+        return found
+
+    def _inner(self, path: Path, written: object, *below: str) -> Mapping[str, object]:
+        """*below*: what more stands between the brackets."""
+        if not isinstance(written, dict):
+            # names with dots, as those of domains, need quotes
+            section = ".".join(name if name.isidentifier() else f'"{name}"' for name in (*path, *below))
+            raise self._place(path).error(f"is a section; write [{section}] on a line of its own, and its keys below")
+        return written
+
+    def _unknown(self, cls: type[object], path: Path, key: str) -> ConfigError:
         names = [f.name for f in _fields(cls)]
-        full = f"{name}.{key}" if name else key
-        place = self.place(full)
+        place, section = self._place((*path, key)), ".".join(path)
         if near := difflib.get_close_matches(key, names, 1):
             return place.error(f'unknown key; write "{near[0]}"')
-        if name and key in self._top_level:
-            return place.error(f"does not belong into [{name}]; move it above the first [section]")
-        where = f"[{name}]" if name else "the top of the file"
+        if section and key in self._top_level:
+            return place.error(f"does not belong into [{section}]; move it above the first [section]")
+        where = f"[{section}]" if section else "the top of the file"
         return place.error(f"unknown key; {where} takes {', '.join(names)}")
 
-    def _line(self, key: str) -> int | None:
+    def _line(self, path: Path) -> int | None:
         """TOML's parser does not say.  Multi-line strings could mislead this scan; then the number is off, no more."""
-        wanted_section, _, name = key.rpartition(".")
+        *above, name = path
+        key, wanted_section = ".".join(path), ".".join(above)
         written = re.compile(rf"\s*[\"']?{re.escape(name)}[\"']?\s*[=.]")
         dotted = re.compile(rf"\s*{re.escape(wanted_section)}\s*(?:=|\.\s*{re.escape(name)}\s*=)")
         current = ""
         found = None
         for number, line in enumerate(self._lines, 1):
             if header := _HEADER.match(line):
-                current = header.group(1).strip("\"'")
+                current = header.group(1).replace('"', "").replace("'", "")
                 if current == key:
                     return number
             elif current == wanted_section and written.match(line):
                 return number
             elif current == "" and wanted_section and dotted.match(line):
                 found = number
-        return found
+        return found if found is not None or not above else self._line(tuple(above))
 
 
 def _default(default: object) -> object:

@@ -66,12 +66,18 @@ def rate(value: object, place: Place) -> tuple[int, int] | None:
     return parse_rate(text(value, place))
 
 
-def list_of(read: Reader[T], example: str) -> Reader[tuple[T, ...]]:
+def or_inherited(read: Reader[T]) -> Reader[T | None]:
+    """For keys whose default is what another section says: None then."""
+    return lambda value, place: None if value is None else read(value, place)
+
+
+def list_of(read: Reader[T], example: str, *, empty: bool = True) -> Reader[tuple[T, ...]]:
+    """*empty*: there may be none."""
+
     def read_list(value: object, place: Place) -> tuple[T, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ValueError(
-                f"must be a list of texts; write {place.key.rpartition('.')[2]} = [{example}], or [] for none"
-            )
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value) or not (value or empty):
+            none = ", or [] for none" if empty else ""
+            raise ValueError(f"must be a list of texts; write {place.key.rpartition('.')[2]} = [{example}]{none}")
         return tuple(read(item, place) for item in value)
 
     return read_list
@@ -106,6 +112,13 @@ def hostname(value: object, place: Place) -> str:
         return parse_domain(text(value, place))
     except AddressError as error:
         raise ValueError(f'{error}; write the full name of this machine, as in "mail.example.org"') from error
+
+
+def domain(value: object, place: Place) -> str:
+    try:
+        return parse_domain(text(value, place))
+    except AddressError as error:
+        raise ValueError(f'{error}; write a domain, as in "example.net"') from error
 
 
 def path(value: object, place: Place) -> str:

@@ -74,7 +74,7 @@ def main() -> None:
     counts = SharedCounts(memory, startup.number, startup.workers)
     neighbours = Neighbours(counts, wire.throttle, leads=startup.number == 0)
     certificates = Certificates(startup.material) if startup.material else None
-    serving = Serving(startup.config, certificates, startup.smarthost, _adopted(startup), reactor, neighbours)
+    serving = Serving(startup.config, certificates, startup.routes, _adopted(startup), reactor, neighbours)
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
     wire.reload = serving.reload

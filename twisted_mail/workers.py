@@ -24,8 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_mail.config import Config, ConfigError, ListenAddress
+from twisted_mail.delivery.routes import Routes
 from twisted_mail.listeners import BoundAddress
-from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import TLSMaterial
 
@@ -48,7 +48,7 @@ class Startup:
 
     config: Config
     material: TLSMaterial | None
-    smarthost: Destination | None
+    routes: Routes
     sockets: Mapping[str, Sequence[tuple[ListenAddress, int | None]]]
     """Service of [listen] -> addresses with their descriptors; None: an endpoint that the worker opens itself."""
     number: int
@@ -76,7 +76,7 @@ class Workers:
         self,
         config: Config,
         material: TLSMaterial | None,
-        smarthost: Destination | None,
+        routes: Routes,
         bound: Mapping[str, Sequence[BoundAddress]],
         reactor: ReactorBase,
     ) -> None:
@@ -85,7 +85,7 @@ class Workers:
         os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
         self._descriptors: dict[int, int] = {}
         sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
-        self._startup = Startup(config, material, smarthost, sockets, 0, config.workers, type(reactor).__module__)
+        self._startup = Startup(config, material, routes, sockets, 0, config.workers, type(reactor).__module__)
         self._running: dict[int, _Worker] = {}
         self._stopped: Deferred[None] | None = None
 

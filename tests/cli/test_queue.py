@@ -37,7 +37,7 @@ class QueueCase(CommandCase):
         """Somebody has refused it for now."""
         situation = Situation(self.clock.seconds(), RetryPolicies(), 0.0)
         results = {each.recipient: BUSY for each in entry.waiting}
-        changed = entry.after_attempt(results, "example.net", situation)
+        changed = entry.after_attempt(results, situation)
         spool = Spool(self.queue, InlineCommitter(NoSync()), execute, self.clock)
         now(spool.rewrite(changed))
         return changed

@@ -381,6 +381,22 @@ class RoutesTests(RelayCase):
             self.assertEqual({recipient: ""}, self.send(recipient))
             self.assertEqual(1, self.taken()[server] - before[server], recipient)
 
+    def test_sender_may_have_a_smarthost_of_its_own_or_none(self) -> None:
+        everybody, own = parse_smarthost(f"tcp:{FIRST}"), parse_smarthost(f"tcp:{SECOND}")
+        for by_sender, server in (
+            ({}, 0),
+            ({SENDER.domain: own}, 1),
+            ({"other.example": own}, 0),
+            ({SENDER.domain: None}, None),
+        ):
+            self.make_relay(Routes(smarthost=everybody, by_sender=by_sender))
+            before = self.taken()
+            result = self.send("b@elsewhere.example")
+            if server is None:  # DNS has no such domain
+                self.assertEqual({"b@elsewhere.example": "550 5.1.2"}, result)
+            else:
+                self.assertEqual(1, self.taken()[server] - before[server])
+
     def test_recipients_at_one_server_travel_together(self) -> None:
         self.make_relay(Routes(smarthost=parse_smarthost(f"tcp:{FIRST}")))
         self.send("b@there.example", "c@elsewhere.example")

@@ -322,6 +322,20 @@ def test_smarthost_by_starttls_and_by_tls_from_the_first_octet(server: ServerPro
     assert [b"with ESMTPSA" in got.octets for got in messages] == [True, True]
 
 
+def test_smarthost_with_scram_is_logged_in_to_without_sending_the_password(
+    new_server: Callable[..., ServerProcess],
+) -> None:
+    server = new_server('[auth]\nmechanisms = ["SCRAM-SHA-256"]\n')
+    server.admin("domain", "add", "example.org")
+    server.admin("account", "add", "alice@example.org", "--password-stdin", stdin="pencil\n")
+    server.start()
+    endpoint = f"tls:localhost:{server.ports.submissions}"
+    for password, outcome in (("pencil", ""), ("pen", "451 4.7.0")):
+        smarthost = replace(parse_smarthost(endpoint, "alice@example.org", password), address="127.0.0.1")
+        results = Sender(server.authority.file).send(smarthost, "alice@example.org", sender="alice@example.org")
+        assert results == {"alice@example.org": outcome}
+
+
 def test_route_leads_to_the_lmtp_of_another_store(new_server: Callable[..., ServerProcess]) -> None:
     store = new_server(accounts=2)
     port, path = free_port(), store.folder / "lmtp"

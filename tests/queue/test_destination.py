@@ -131,6 +131,16 @@ class DestinationTests(TestCase):
             order = order + running
         self.assertEqual(("b-urgent", "c-bulk", 8), (order[0], order[-1], len(order)))
 
+    def test_destination_with_a_bound_of_its_own_never_has_more(self) -> None:
+        lines = Destinations(Bounds(by_destination={"a": 1}))
+        for number in range(5):
+            lines.put("a", f"a{number}", 0, 0.0)
+            lines.put("b", f"b{number}", 0, 0.0)
+        for _ in range(3):
+            started = [turn for turn in iter(lambda: lines.take(0.0), None) if turn[0] == "a"]
+            self.assertEqual(1, len(started))
+            lines.answered("a", 0.0)
+
     def test_no_more_than_the_total_run(self) -> None:
         lines = self.lines(total=10, **{f"d{n}": 5 for n in range(20)})
         self.assertEqual(5, len(self.taken(lines)))  # half, because nobody has answered yet

@@ -48,18 +48,18 @@ class OutcomeTests(TestCase):
             (BUSY, 5 * DAY - 1, State.WAITING, 5 * DAY),
             (BUSY, 5 * DAY, State.FAILED, 0),
         ):
-            (after,) = entry().after_attempt({BOB: error}, "example.net", at(when)).recipients
+            (after,) = entry().after_attempt({BOB: error}, at(when)).recipients
             self.assertEqual((state, START + due, 1), (after.state, after.due, after.attempts))
 
     def test_each_recipient_has_its_own_answer_and_who_is_done_keeps_it(self) -> None:
-        after = entry(BOB, EVE).after_attempt({BOB: None}, "example.net", at(0))
+        after = entry(BOB, EVE).after_attempt({BOB: None}, at(0))
         self.assertEqual([State.RELAYED, State.WAITING], [each.state for each in after.recipients])
-        again = after.after_attempt({BOB: NO_USER, EVE: BUSY}, "example.net", at(10))
+        again = after.after_attempt({BOB: NO_USER, EVE: BUSY}, at(10))
         self.assertEqual([State.RELAYED, State.WAITING], [each.state for each in again.recipients])
         self.assertEqual([EVE], [each.recipient for each in again.waiting])
 
     def test_last_words_are_kept_with_who_said_them(self) -> None:
-        (after,) = entry().after_attempt({BOB: BUSY}, "example.net", at(7)).recipients
+        (after,) = entry().after_attempt({BOB: BUSY}, at(7)).recipients
         self.assertEqual(LastAttempt(START + 7, BUSY.reply, "mx.example.net", BUSY.dialogue, True), after.last)
         long = RemoteRefusal(Reply(550, "0.0", "x"), dialogue="y" * MAX_DIALOGUE + "end")
         self.assertEqual("y" * (MAX_DIALOGUE - 3) + "end", LastAttempt.of(long, 0.0).dialogue)
@@ -67,9 +67,9 @@ class OutcomeTests(TestCase):
 
 class TimeTests(TestCase):
     def test_due_is_when_the_first_thing_is_to_be_done(self) -> None:
-        both = entry(BOB, EVE).after_attempt({BOB: BUSY}, "example.net", at(0))
+        both = entry(BOB, EVE).after_attempt({BOB: BUSY}, at(0))
         self.assertEqual(START, both.due)
-        later = both.after_attempt({EVE: BUSY}, "example.net", at(100))
+        later = both.after_attempt({EVE: BUSY}, at(100))
         self.assertEqual(START + 300, later.due)
         self.assertEqual(START + 5, replace(later, report=PendingReport("r", START + 5)).due)
         self.assertEqual(NEVER, later.hold().due)
@@ -94,7 +94,7 @@ class TimeTests(TestCase):
             self.assertEqual(START + expires, late.expires(POLICIES, "example.net"))
 
     def test_bounce_fails_those_that_wait_and_no_others(self) -> None:
-        bounced = entry(BOB, EVE).after_attempt({BOB: None}, "example.net", at(0)).hold()
+        bounced = entry(BOB, EVE).after_attempt({BOB: None}, at(0)).hold()
         bounced = bounced.bounced(Reply(554, "7.0", "no"), START + 9)
         self.assertEqual([State.RELAYED, State.FAILED], [each.state for each in bounced.recipients])
         self.assertEqual(START + 9, bounced.recipients[1].last and bounced.recipients[1].last.at)

@@ -38,8 +38,8 @@ class RetryTests(TestCase):
         self.assertEqual(5 * DAY, now)
         self.assertIn(attempts, range(25, 40))
 
-    def test_destination_has_its_own_policy(self) -> None:
+    def test_domain_has_its_own_policy(self) -> None:
         hasty = RetryPolicy(intervals=(1,))
-        policies = RetryPolicies(by_destination={"example.net": hasty})
+        policies = RetryPolicies(by_domain={"example.net": hasty})
         self.assertIs(hasty, policies.of("example.net"))
         self.assertEqual(RetryPolicy(), policies.of("example.org"))

@@ -27,6 +27,9 @@ from twisted_mail.smtp.extensions import EXTENSIONS
 from twisted_mail.smtp.parameters import ANY_BODY, parse_parameters
 from twisted_mail.smtp.reply import SMTPError
 
+NONCE = "rOprNGfwEbeRWgbNEkqO"
+"""That of the client in RFC 7677 §3."""
+
 _MAIL = {parameter.keyword: parameter for row in EXTENSIONS for parameter in row.mail} | {"BODY": ANY_BODY}
 _RCPT = {parameter.keyword: parameter for row in EXTENSIONS for parameter in row.rcpt}
 
@@ -65,7 +68,7 @@ def _send(session: ClientSession, argument: str) -> str:
 
 
 def _log_in(session: ClientSession, argument: str) -> None:
-    session.log_in(PasswordCredentials(*argument.split()))
+    session.log_in(PasswordCredentials(*argument.split()), NONCE)
 
 
 _ACTIONS: dict[str, Callable[[ClientSession, str], str | None]] = {

@@ -111,7 +111,7 @@ def test_lmtp_replies_so_far_are_known_while_others_are_in_doubt() -> None:
 def test_dialogue_strikes_out_passwords() -> None:
     for mechanism in ("PLAIN", "LOGIN"):
         session = ready(f"AUTH {mechanism}")
-        session.log_in(PasswordCredentials("user", "secret"))
+        session.log_in(PasswordCredentials("user", "secret"), "nonce")
         for line in ("334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "535 no"):
             hear(session, line)
         text = session.dialogue.text()

@@ -44,9 +44,9 @@ class Relay:
         """End the connections that are kept."""
         await self._pool.close()
 
-    def route(self, domain: str) -> Destination | str:
+    def route(self, sender: Address | None, domain: str) -> Destination | str:
         """What recipients have in common that travel together: a server that the configuration names, or the domain."""
-        return self._routes.find(domain) or domain
+        return self._routes.find(sender, domain) or domain
 
     async def attempt(self, route: Destination | str, letter: Letter, recipients: Sequence[Recipient]) -> Attempt:
         """What came of it is in its results."""
@@ -110,9 +110,10 @@ class _RelayDelivery:
         self._prepared = None
 
     def _groups(self) -> dict[Destination | str, list[Recipient]]:
+        sender, _ = self._envelope
         groups: dict[Destination | str, list[Recipient]] = {}
         for recipient in self._recipients:
-            groups.setdefault(self._relay.route(recipient.address.domain), []).append(recipient)
+            groups.setdefault(self._relay.route(sender, recipient.address.domain), []).append(recipient)
         return groups
 
 

@@ -7,6 +7,7 @@ ends the connection.  A coroutine that is cancelled leaves the client unusable: 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -252,7 +253,7 @@ class SMTPClient(Protocol):
         is_private = self.tls is not None and self.destination.tls is not TLSUse.OPPORTUNISTIC
         if not (is_private or self.destination.is_here):
             raise PeerDeclined(Stage.LOGIN, Reply(454, "7.0", "a password is sent over verified TLS only"))
-        self._session.log_in(login)
+        self._session.log_in(login, secrets.token_urlsafe(18))
         match await self._event():
             case Declined(stage, reply):
                 raise PeerDeclined(stage, reply)

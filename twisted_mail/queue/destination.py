@@ -1,6 +1,6 @@
 """Where messages go, and how many at once: lines of waiting messages, one a destination.  Pure.
 
-A destination starts with INITIAL_WINDOW deliveries at a time.  Each that its server answers adds one, up to a limit;
+A destination starts with INITIAL_WINDOW deliveries at a time.  Each that its server answers adds one, up to its bound;
 one that it does not answer halves them.  After TROUBLES of those in a row the destination is dead: what waits for it
 is told so at once, and nothing more is tried until a pause is over.  Then a single delivery, the probe, decides.
 A pause grows from FIRST_PAUSE to LAST_PAUSE.
@@ -12,6 +12,7 @@ servers that work.  The most urgent message goes first, then whichever destinati
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twisted_mail.smtp.reply import SMTPError
@@ -30,6 +31,11 @@ class Bounds:
 
     total: int = 200
     per_destination: int = 20
+    by_destination: Mapping[str, int] = field(default_factory=dict)
+    """Where it is another number."""
+
+    def of(self, destination: str) -> int:
+        return self.by_destination.get(destination, self.per_destination)
 
 
 @dataclass(slots=True)
@@ -80,7 +86,8 @@ class Destinations:
 
     def put(self, name: str, identifier: str, priority: int, now: float) -> None:
         """A message for *name*, at the end of its line."""
-        line = self._lines.setdefault(name, Destination(name))
+        if (line := self._lines.get(name)) is None:
+            line = self._lines[name] = Destination(name, window=min(INITIAL_WINDOW, self._bounds.of(name)))
         self._numbers += 1
         heapq.heappush(line.waiting, (-priority, self._numbers, identifier))
         self._offer(line, now)
@@ -105,7 +112,7 @@ class Destinations:
         """A delivery ended that the server had an answer to.  True: it was dead before."""
         line = self._ended(name)
         revived = line.error is not None
-        line.window = min(self._bounds.per_destination, line.window + 1)
+        line.window = min(self._bounds.of(name), line.window + 1)
         if not line.answered:
             self._unproven -= line.running
         line.answered, line.troubles, line.pause, line.dead_until, line.error = True, 0, 0.0, 0.0, None

@@ -73,7 +73,7 @@ class QueuedRecipient:
     last: LastAttempt | None = None
     """None: not tried yet, or nothing was said against it."""
 
-    def after(self, error: SMTPError | None, expires: float, destination: str, situation: Situation) -> QueuedRecipient:
+    def after(self, error: SMTPError | None, expires: float, situation: Situation) -> QueuedRecipient:
         """What an attempt made of it.  *error*: None, 4yz or 5yz (IDelivery.deliver)."""
         attempts = self.attempts + 1
         if error is None:
@@ -81,7 +81,7 @@ class QueuedRecipient:
         last = LastAttempt.of(error, situation.now)
         due = None
         if error.reply.is_temporary:
-            policy = situation.policies.of(destination)
+            policy = situation.policies.of(self.recipient.address.domain)
             due = policy.next_due(attempts, situation.now, expires, situation.chance)
         if due is None:
             return replace(self, state=State.FAILED, attempts=attempts, last=last)
@@ -131,9 +131,9 @@ class QueueEntry:
         by = self.options.deliver_by
         return None if by is None else self.created + by.seconds
 
-    def expires(self, policies: RetryPolicies, destination: str) -> float:
-        """When it is given up."""
-        given_up = self.start + policies.of(destination).give_up_after
+    def expires(self, policies: RetryPolicies, domain: str) -> float:
+        """When it is given up for recipients in *domain*."""
+        given_up = self.start + policies.of(domain).give_up_after
         by, deadline = self.options.deliver_by, self.deadline
         if by is not None and deadline is not None and by.overdue is Overdue.RETURN:
             return min(given_up, deadline)
@@ -153,15 +153,14 @@ class QueueEntry:
             times.append(self.report.due)
         return min(times, default=0.0)
 
-    def after_attempt(
-        self, results: Mapping[Recipient, SMTPError | None], destination: str, situation: Situation
-    ) -> QueueEntry:
+    def after_attempt(self, results: Mapping[Recipient, SMTPError | None], situation: Situation) -> QueueEntry:
         """With what became of the recipients that are keys of *results*."""
-        expires = self.expires(situation.policies, destination)
-        return self._with_each(
-            lambda each: each.after(results[each.recipient], expires, destination, situation),
-            lambda each: each.state is State.WAITING and each.recipient in results,
-        )
+
+        def after(each: QueuedRecipient) -> QueuedRecipient:
+            expires = self.expires(situation.policies, each.recipient.address.domain)
+            return each.after(results[each.recipient], expires, situation)
+
+        return self._with_each(after, lambda each: each.state is State.WAITING and each.recipient in results)
 
     def told(self, news: Mapping[Recipient, Notify]) -> QueueEntry:
         """The sender has heard of these."""

@@ -6,7 +6,7 @@ reported to the null reverse-path, so that a report never begets a report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -19,7 +19,6 @@ from twisted_mail.queue.delivering import OUR_FAULT
 from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, State
 from twisted_mail.queue.retry import RetryPolicies
 from twisted_mail.queue.spool import Spool
-from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Notify, Overdue, Recipient, Return
 from twisted_mail.smtp.reply import Reply, SMTPError
 
@@ -36,10 +35,9 @@ _DONE = Reply(250, "0.0", "")
 
 @dataclass(frozen=True, slots=True)
 class ReportRules:
-    """Decides what is reported.  *destination_of* names the line that an address waits in."""
+    """Decides what is reported."""
 
     policies: RetryPolicies
-    destination_of: Callable[[Address], str]
 
     def news(self, entry: QueueEntry, now: float) -> News:
         """What the sender has not heard yet and should hear now."""
@@ -68,7 +66,7 @@ class ReportRules:
         wanted, by = each.recipient.options.notify, entry.options.deliver_by
         if by is not None and by.overdue is Overdue.NOTIFY:
             return entry.deadline
-        after = self.policies.of(self.destination_of(each.recipient.address)).delay_report_after
+        after = self.policies.of(each.recipient.address.domain).delay_report_after
         if wanted is None:
             return None if after is None else entry.start + after
         return entry.start + (after or ASKED_DELAY) if Notify.DELAY & wanted else None
@@ -76,7 +74,7 @@ class ReportRules:
     def describe(self, entry: QueueEntry, each: QueuedRecipient, event: Notify) -> RecipientReport:
         """One recipient as the report shows it."""
         action, last = _ACTIONS[event], each.last
-        expires = entry.expires(self.policies, self.destination_of(each.recipient.address))
+        expires = entry.expires(self.policies, each.recipient.address.domain)
         described = RecipientReport(
             address=each.recipient.address,
             action=action,

@@ -36,10 +36,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicies:
-    """The policy of each destination."""
+    """The policy of each recipient's domain."""
 
     default: RetryPolicy = RetryPolicy()
-    by_destination: Mapping[str, RetryPolicy] = field(default_factory=dict)
+    by_domain: Mapping[str, RetryPolicy] = field(default_factory=dict)
 
-    def of(self, destination: str) -> RetryPolicy:
-        return self.by_destination.get(destination, self.default)
+    def of(self, domain: str) -> RetryPolicy:
+        return self.by_domain.get(domain, self.default)

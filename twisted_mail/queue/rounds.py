@@ -26,7 +26,7 @@ from twisted_mail.interfaces import IDeliveryTarget, RemoteRefusal
 from twisted_mail.message.identifier import message_id, milliseconds_of
 from twisted_mail.queue.delivering import OUR_FAULT, Contact, Outcome, deliver
 from twisted_mail.queue.destination import Bounds, Destinations
-from twisted_mail.queue.entry import PendingReport, QueueEntry, Situation
+from twisted_mail.queue.entry import PendingReport, QueuedRecipient, QueueEntry, Situation
 from twisted_mail.queue.reports import Reporter, ReportRules
 from twisted_mail.queue.retry import RetryPolicies
 from twisted_mail.queue.spool import Spool
@@ -52,8 +52,8 @@ SLACK = 1.0
 TIMED_OUT = RemoteRefusal(Reply(451, "4.2", "The delivery took too long and was broken off"), by_remote=False)
 
 
-def domain_of(address: Address) -> str:
-    return address.domain
+def domain_of(sender: Address | None, recipient: Address) -> str:
+    return recipient.domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,9 @@ class QueueOptions:
     """Ends the Message-IDs of reports, and names who reports."""
     bounds: Bounds = field(default_factory=Bounds)
     policies: RetryPolicies = field(default_factory=RetryPolicies)
-    destination_of: Callable[[Address], str] = domain_of
-    """What shares one line and one transaction: the domain, or a smarthost's name for all that goes there."""
+    destination_of: Callable[[Address | None, Address], str] = domain_of
+    """Sender and recipient -> what shares one line and one transaction: the recipient's domain, or the name of a
+    smarthost for all that goes there."""
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Rounds:
         self._options = options
         self._clock = clock
         self._chance = chance
-        self._rules = ReportRules(options.policies, options.destination_of)
+        self._rules = ReportRules(options.policies)
         self._reporter = Reporter(reports, spool, options.hostname, self._rules)
         self._closed = False
         self._timetable = Timetable()
@@ -143,7 +144,7 @@ class Rounds:
     def forgive(self, entry: QueueEntry) -> None:
         """A person wants *entry* to be tried, even where its destination is dead."""
         for each in entry.waiting:
-            self._lines.forgive(self._destination(each.recipient))
+            self._lines.forgive(self._destination(entry, each))
 
     def sweep(self) -> None:
         """Forget what is of no use any more; now and then."""
@@ -155,8 +156,8 @@ class Rounds:
         """*entry* is on disk as it is here, and not busy: what is due of it is done."""
         now = self._clock.seconds()
         woken = self._woken.pop(entry.id, set())
-        waiting = {self._destination(each.recipient) for each in entry.waiting}
-        due = {self._destination(each.recipient) for each in entry.waiting if each.due <= now + SLACK}
+        waiting = {self._destination(entry, each) for each in entry.waiting}
+        due = {self._destination(entry, each) for each in entry.waiting if each.due <= now + SLACK}
         destinations = (due | woken) & waiting
         if entry.held or (entry.due > now + SLACK and not destinations):
             self._timetable.put(entry.id, entry.due)
@@ -300,7 +301,7 @@ class Rounds:
     async def _note(self, current: Round, destination: str, outcome: Outcome) -> None:
         """Record what became of an attempt; the last of a round settles the message."""
         situation = Situation(self._clock.seconds(), self._options.policies, self._chance())
-        entry = (await self._entry(current)).after_attempt(outcome.results, destination, situation)
+        entry = (await self._entry(current)).after_attempt(outcome.results, situation)
         entry = current.entry = entry.left_to_next_server(outcome.reports_success)
         self._log_results(entry, outcome)
         if outcome.contact is Contact.SILENT:
@@ -329,10 +330,10 @@ class Rounds:
 
     def _recipients(self, entry: QueueEntry, destination: str) -> list[Recipient]:
         """All who wait for that destination, also those whose own time has not come: they share the transaction."""
-        return [each.recipient for each in entry.waiting if self._destination(each.recipient) == destination]
+        return [each.recipient for each in entry.waiting if self._destination(entry, each) == destination]
 
-    def _destination(self, recipient: Recipient) -> str:
-        return self._options.destination_of(recipient.address)
+    def _destination(self, entry: QueueEntry, each: QueuedRecipient) -> str:
+        return self._options.destination_of(entry.sender, each.recipient.address)
 
     # ---- the end of a round
 

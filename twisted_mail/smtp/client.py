@@ -10,12 +10,12 @@ to all that had none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twisted_mail.framing import DotEncoder
-from twisted_mail.sasl import PasswordCredentials
-from twisted_mail.smtp.client_auth import LoginExchange, choose
+from twisted_mail.sasl import PasswordCredentials, SASLError
+from twisted_mail.smtp.client_auth import LoginExchange, known
 from twisted_mail.smtp.client_commands import Outgoing, mail_command, rcpt_command
 from twisted_mail.smtp.client_dialogue import Dialogue
 from twisted_mail.smtp.client_events import (
@@ -162,25 +162,15 @@ class ClientSession:
         self.dialogue.note("TLS is up")
         self._hello()
 
-    def log_in(self, credentials: PasswordCredentials) -> None:
-        """LoggedIn or Declined follows."""
-        mechanism = choose(self.offer.mechanisms)
-        if mechanism is None:
-            offered = ", ".join(self.offer.mechanisms) or "none"
-            reply = Reply(454, "7.0", f"The server offers no way to log in that is known here (it has: {offered})")
-            self._events.append(Declined(Stage.LOGIN, reply))
+    def log_in(self, credentials: PasswordCredentials, nonce: str) -> None:
+        """LoggedIn or Declined follows.  *nonce*: fresh, printable ASCII without commas."""
+        exchanges = [LoginExchange(each, credentials, nonce) for each in known(self.offer.mechanisms)]
+        if exchanges:
+            self._authenticate(exchanges)
             return
-        exchange = LoginExchange(mechanism, credentials)
-
-        def answered(reply: Reply) -> None:
-            if reply.code == 334 and (response := exchange.respond()) is not None:
-                self._say(Stage.LOGIN, response, answered, shown="****")
-            elif reply.code == 235:
-                self._events.append(LoggedIn())
-            else:
-                self._decline(Stage.LOGIN, reply)
-
-        self._say(Stage.LOGIN, exchange.command, answered, shown=f"AUTH {mechanism} ****")
+        offered = ", ".join(self.offer.mechanisms) or "none"
+        reply = Reply(454, "7.0", f"The server offers no way to log in that is known here (it has: {offered})")
+        self._events.append(Declined(Stage.LOGIN, reply))
 
     def begin(self, message: Outgoing) -> None:
         """Say MAIL, RCPT and DATA.  SendText or Finished follows.
@@ -222,6 +212,38 @@ class ClientSession:
     def quit(self) -> None:
         """Closed follows."""
         self._say(Stage.QUIT, b"QUIT", lambda reply: self._close())
+
+    # ---- logging in
+
+    def _authenticate(self, exchanges: Sequence[LoginExchange]) -> None:
+        """By the first of *exchanges*; by the next where the server cannot do that one after all."""
+        exchange, *others = exchanges
+
+        def answered(reply: Reply) -> None:
+            if reply.code == 334:
+                self._respond(exchange, reply, answered)
+            elif reply.code == 235 and exchange.proven:
+                self._events.append(LoggedIn())
+            elif reply.code == 235:
+                self._break("the server took the password without having shown that it knows it")
+            elif reply.code >= 500 and exchange.is_choosy and others:
+                self._authenticate(others)
+            else:
+                self._decline(Stage.LOGIN, reply)
+
+        self._say(Stage.LOGIN, exchange.command, answered, shown=f"AUTH {exchange.mechanism} ****")
+
+    def _respond(self, exchange: LoginExchange, challenge: Reply, answered: _Take) -> None:
+        try:
+            response = exchange.respond(challenge.text)
+        except SASLError as error:
+            declined = Declined(Stage.LOGIN, Reply(454, "7.0", f"The server cannot be trusted with the login: {error}"))
+            self._say(Stage.LOGIN, b"*", lambda reply: self._events.append(declined))  # RFC 4954 §4
+            return
+        if response is None:
+            self._decline(Stage.LOGIN, challenge)
+        else:
+            self._say(Stage.LOGIN, response, answered, shown="****")
 
     # ---- replies, one method a command
 
