@@ -61,6 +61,8 @@ WRONG = {
     '[relay.domains."example.net"]\nretries = ["1m"]': (2, "relay.domains.example.net.retries", 'write "retry"'),
     "[relay.domains.example.net]\nconnections = 1": (1, "relay.domains.example.net", "unknown key"),
     '[relay.senders.org]\nsmarthost = "x"': (2, "relay.senders.org.smarthost", '"tcp:x:587"'),
+    '[dns]\nservers = ["localhost"]': (2, "dns.servers", 'like "192.0.2.53"'),
+    '[dns]\nservers = ["192.0.2.53:99999"]': (2, "dns.servers", "a port that does not exist"),
     "routes = 5": (1, "routes", "write [routes]"),
     '[routes]\nexample.net = "tcp:192.0.2.1"': (1, "routes", "quotes around it"),
     '[routes]\n"example.net" = "192.0.2.1"': (1, "routes", "is not an endpoint"),
@@ -135,12 +137,17 @@ class ConfigTests(TestCase):
             self.assertEqual(0, load(self.write(f"[pop3]\nundo = {value}")).pop3.undo)
         self.assertEqual(7 * 86_400, load(self.write("")).pop3.undo)
 
+    def test_resolvers_are_addresses_with_a_port(self) -> None:
+        written = '[dns]\nservers = ["127.0.0.1:5353", "192.0.2.53", "[::1]:54", "2001:db8::53"]'
+        expected = (("127.0.0.1", 5353), ("192.0.2.53", 53), ("::1", 54), ("2001:db8::53", 53))
+        self.assertEqual(expected, load(self.write(written)).dns.servers)
+
     def test_sample_names_every_option(self) -> None:
         uncommented = re.sub(r"^#(?=\w)", "", SAMPLE.read_text(), flags=re.MULTILINE)
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
-        sections += (config.proxy, config.relay)
+        sections += (config.proxy, config.dns, config.relay)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         options -= {"domains", "senders"}  # tables: see the next test
         self.assertEqual(options, written)

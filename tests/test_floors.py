@@ -45,6 +45,7 @@ HOUSE = {
     "outgoing",
     "webservice",
     "offering",
+    "resolving",
     "tlsfiles",
     "issuers",
     "ownership",

@@ -153,6 +153,14 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
+class DNS:
+    """Looking up names."""
+
+    servers: tuple[tuple[str, int], ...] = setting(values.list_of(values.dns_server, '"127.0.0.1:53"'), [])
+    """Addresses and ports of resolvers; empty: the system's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -169,6 +177,7 @@ class Config:
     pop3: POP3 = field(default_factory=POP3)
     oauth: OAuth = field(default_factory=OAuth)
     proxy: Proxy = field(default_factory=Proxy)
+    dns: DNS = field(default_factory=DNS)
     relay: Relay = field(default_factory=Relay)
     routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""

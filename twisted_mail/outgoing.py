@@ -8,8 +8,6 @@ from functools import partial
 from random import SystemRandom
 from typing import Any
 
-from twisted.names.client import createResolver
-
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config, ConfigError
 from twisted_mail.content import Blocking
@@ -30,6 +28,7 @@ from twisted_mail.queue.scheduler import Scheduler
 from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
+from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import Address
 
 
@@ -104,7 +103,7 @@ class Outgoing:
         self.spool = Spool(queue_folder(config), committer, disk, reactor)
         """The target for what is to leave."""
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
-        resolver = MXResolver(createResolver(), reactor, config.hostname, SystemRandom())
+        resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
         self._relay = RelayTarget(routes, resolver, ConnectionPool(options))
         self._config = config
         self._lines = Lines(config.relay, routes)

@@ -5,6 +5,7 @@ Each takes a value as TOML gives it and its Place, and returns it typed, or rais
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -144,6 +145,20 @@ def listen_address(value: object, place: Place) -> ListenAddress:
 
 def network(value: object, place: Place) -> Network:
     return parse_network(text(value, place))
+
+
+def dns_server(value: object, place: Place) -> tuple[str, int]:
+    """Address and port."""
+    written = text(value, place)
+    match = re.fullmatch(r"\[(?P<six>[^\]]+)\](?::(?P<port6>[0-9]+))?|(?P<four>[0-9.]+)(?::(?P<port>[0-9]+))?", written)
+    try:
+        address = ipaddress.ip_address((match and (match["six"] or match["four"])) or written)
+    except ValueError:
+        raise ValueError(f'"{written}" is not the address of a resolver; write it like "192.0.2.53"') from None
+    port = int((match and (match["port"] or match["port6"])) or 53)
+    if not 0 < port < 65536:
+        raise ValueError(f'"{written}" ends in a port that does not exist; write it like "192.0.2.53:53"')
+    return str(address), port
 
 
 def web_address(value: object, place: Place) -> str:

@@ -1,0 +1,137 @@
+"""What the checks ask DNS, as plain values: `Lookups`, and `CachedLookups`, which asks twisted.names and remembers.
+
+A record that is not there is an empty answer, whether the name exists or not; what cannot be known just now is a
+`LookupFailed`.  Every question ends within TIME_LIMIT.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorTime, IResolver
+from twisted.names import dns
+from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError, ResolverError
+
+TIMEOUTS = (1, 3)
+"""Seconds before a question is asked again, and before it is given up."""
+TIME_LIMIT = 5.0
+"""Seconds for one question in all, also where a long answer needs TCP."""
+MAX_CACHED = 20_000
+"""Answers in the cache."""
+TTL_BOUNDS = (5, 3600)
+"""Seconds for which an answer is remembered, whatever its records say."""
+NEGATIVE_TTL = 60
+"""Seconds for "there is none": who has just published a record does not wait long."""
+
+# any octet may stand in a name, but nobody has others than these; at most 63 a label (RFC 1035 §2.3.4)
+_LABEL = re.compile(r"[!-~]{1,63}")
+
+
+class LookupFailed(Exception):
+    """DNS does not answer just now; the text says how."""
+
+
+class Lookups(Protocol):
+    """DNS.  Names are A-labels with or without the last dot; what cannot be a name has no records.
+
+    All of them raise LookupFailed.
+    """
+
+    async def txt(self, name: str) -> tuple[bytes, ...]:
+        """Each record with its strings joined."""
+
+    async def addresses(self, name: str, family: int) -> tuple[str, ...]:
+        """*family*: 4 or 6."""
+
+    async def mx(self, name: str) -> tuple[tuple[int, str], ...]:
+        """Preference and host name (lower case, no last dot; empty for the root), the preferred ones first."""
+
+    async def ptr(self, address: str) -> tuple[str, ...]:
+        """The names that *address* says it has, in lower case, without the last dot."""
+
+
+class CachedLookups:
+    """`Lookups` by a resolver of twisted.names, each answer remembered for as long as its records say."""
+
+    def __init__(self, resolver: IResolver, clock: IReactorTime) -> None:
+        self._dns: Any = resolver  # the interface lacks most of the methods that its providers have
+        self._clock = clock
+        self._cache: OrderedDict[tuple[int, str], tuple[float, tuple[Any, ...]]] = OrderedDict()
+
+    async def txt(self, name: str) -> tuple[bytes, ...]:
+        return tuple(b"".join(record.data) for record in await self._records(dns.TXT, name))
+
+    async def addresses(self, name: str, family: int) -> tuple[str, ...]:
+        records = await self._records(dns.A if family == 4 else dns.AAAA, name)
+        return tuple(str(ipaddress.ip_address(record.address)) for record in records)
+
+    async def mx(self, name: str) -> tuple[tuple[int, str], ...]:
+        records = await self._records(dns.MX, name)
+        return tuple(sorted((record.preference, _text(record.name)) for record in records))
+
+    async def ptr(self, address: str) -> tuple[str, ...]:
+        records = await self._records(dns.PTR, ipaddress.ip_address(address).reverse_pointer)
+        return tuple(_text(record.name) for record in records)
+
+    async def _records(self, kind: int, name: str) -> tuple[Any, ...]:
+        name = name.lower().removesuffix(".")
+        if not is_name(name):
+            return ()
+        remembered = self._cache.get((kind, name))
+        if remembered is not None and remembered[0] > self._clock.seconds():
+            return remembered[1]
+        records, ttl = await self._ask(kind, name)
+        self._cache[kind, name] = (self._clock.seconds() + ttl, records)
+        self._cache.move_to_end((kind, name))
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+        return records
+
+    async def _ask(self, kind: int, name: str) -> tuple[tuple[Any, ...], float]:
+        """The payloads of that *kind*, and for how long they may be remembered."""
+        look_up: Callable[..., Any] = getattr(self._dns, _METHODS[kind])
+        question: Deferred[Any] = maybeDeferred(look_up, name, TIMEOUTS)
+        try:
+            answers, _, _ = await question.addTimeout(TIME_LIMIT, self._clock)
+        except (DNSNameError, AuthoritativeDomainError):
+            return (), NEGATIVE_TTL
+        except (DomainError, ResolverError, DeferredTimeout, OSError, ValueError) as error:
+            raise LookupFailed(f"{name}: {_WORDS.get(type(error).__name__, type(error).__name__)}") from error
+        headers = [header for header in answers if header.type == kind]
+        least, most = TTL_BOUNDS
+        ttl = min((header.ttl for header in headers), default=NEGATIVE_TTL)
+        return tuple(header.payload for header in headers), min(max(ttl, least), most)
+
+
+def is_name(name: str) -> bool:
+    """Whether DNS can be asked for *name* (no last dot) at all: 253 octets, labels of 63."""
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in name.split("."))
+
+
+_METHODS = {
+    dns.TXT: "lookupText",
+    dns.A: "lookupAddress",
+    dns.AAAA: "lookupIPV6Address",
+    dns.MX: "lookupMailExchange",
+    dns.PTR: "lookupPointer",
+}
+
+_WORDS = {
+    "DNSServerError": "SERVFAIL",
+    "DNSQueryRefusedError": "REFUSED",
+    "DNSFormatError": "FORMERR",
+    "DNSNotImplementedError": "NOTIMP",
+    "DNSQueryTimeoutError": "no answer in time",
+    "TimeoutError": "no answer in time",
+}
+
+
+def _text(name: Any) -> str:
+    octets: bytes = name.name
+    return octets.decode("ascii", "replace").lower().rstrip(".")
