@@ -183,7 +183,7 @@ class House:
             "pop3s": self._pop3(readers, tls_at_once=True),
         }
         if neighbours.leads:
-            factories |= WebService(config, certificates, self._limits, reactor).factories
+            factories |= WebService(config, self.directory, certificates, self._limits, reactor).factories
         self.factories = {name: self._behind_proxy(name, factory) for name, factory in factories.items()}
 
     def _sending_limits(self, account: Address) -> SendingLimits:

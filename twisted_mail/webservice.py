@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
+from twisted_mail import demo
 from twisted_mail.config import Config
+from twisted_mail.interfaces import IUsers
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
+from twisted_mail.web.discovery import HELP, POX, Discovery
 from twisted_mail.web.layout import STYLE
 from twisted_mail.web.pages import Page, Pages
-from twisted_mail.web.start import StartPage
+from twisted_mail.web.services import Ports, Services, distinct, mail_servers
+from twisted_mail.web.start import Demo, StartPage
 
 
 class WebService:
     """All pages; `factories` has one for each web service of [listen]."""
 
     def __init__(
-        self, config: Config, certificates: Certificates | None, limits: ConnectionLimits, clock: IReactorTime
+        self,
+        config: Config,
+        users: IUsers,
+        certificates: Certificates | None,
+        limits: ConnectionLimits,
+        clock: Any,
     ) -> None:
+        """*users*: whose domains are told their settings."""
         self._config = config
+        self._users = users
+        self._certificates = certificates
         options = WebOptions(limits, Networks(config.proxy.trusted), clock)
         root = Pages(self._table())
         self.factories = {"web": WebSite(root, options)}
@@ -32,7 +44,48 @@ class WebService:
 
     def _table(self) -> Mapping[str, IResource]:
         """Path -> what stands there; a path that ends in / stands for all below it (web/pages.py)."""
+        services = services_of(self._config)
+        certificates = self._certificates
+        discovery = Discovery(
+            services,
+            self._users.is_local,
+            lambda: certificates.identity if certificates is not None else None,
+            _https(self._config),
+        )
+        thunderbird = Page(get=discovery.thunderbird)
         return {
-            "/": Page(get=StartPage(self._config.hostname).show),
+            "/": Page(get=StartPage(services, _demo(self._config)).show),
             "/style.css": Page(get=STYLE.show),
+            "/mail/config-v1.1.xml": thunderbird,
+            "/.well-known/autoconfig/mail/config-v1.1.xml": thunderbird,
+            POX: Page(get=discovery.outlook_redirect, post=discovery.outlook),
+            "/autodiscover/autodiscover.json/": Page(get=discovery.outlook_pointer),
+            HELP: Page(get=discovery.help),
         }
+
+
+def services_of(config: Config) -> Services:
+    """What mail programs connect to, as the configuration has it."""
+    has_tls = config.tls.certificate is not None
+
+    def servers(all_tls: str, plain: str) -> Any:
+        ports = Ports(_ports(config, all_tls), _ports(config, plain))
+        return mail_servers(config.hostname, ports, has_tls=has_tls, allow_plaintext=config.auth.allow_plaintext)
+
+    return Services(config.hostname, servers("pop3s", "pop3"), servers("submissions", "submission"))
+
+
+def _ports(config: Config, service: str) -> tuple[int, ...]:
+    return distinct(address.port for address in getattr(config.listen, service))
+
+
+def _https(config: Config) -> str:
+    """The address of our own https listener; empty: there is none that others could reach."""
+    ports = _ports(config, "https") if config.tls.certificate is not None else ()
+    if not ports:
+        return ""
+    return f"https://{config.hostname}" if 443 in ports else f"https://{config.hostname}:{ports[0]}"
+
+
+def _demo(config: Config) -> Demo | None:
+    return Demo(str(demo.ACCOUNT), config.data, _ports(config, "smtp")) if config.file is None else None

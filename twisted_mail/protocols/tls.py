@@ -67,6 +67,8 @@ class Certificates:
             context = _context(identity, material.client_authority, by_name)
             by_name |= dict.fromkeys(_names(identity), context)
         self._context = context
+        self.identity = material.default
+        """What clients see that ask for no name."""
         self.stamp = material.stamp
         """That of what is in use."""
 

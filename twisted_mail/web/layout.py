@@ -32,8 +32,15 @@ code { font-family: ui-monospace, monospace; font-size: .95em; }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top: 1px solid var(--line);
   font-weight: normal; }
-th { color: var(--faint); width: 40%; }
+th { color: var(--faint); width: 9rem; overflow-wrap: normal; }
 .code { display: block; width: 13rem; height: auto; max-width: 100%; background: #fff; padding: .5rem; }
+form { margin: 1.5rem 0; }
+label { display: block; margin-bottom: .25rem; }
+.fields { display: flex; flex-wrap: wrap; gap: .5rem; }
+input, button { font: inherit; padding: .45rem .6rem; border: 1px solid var(--faint); border-radius: .25rem; }
+input { flex: 1 1 12rem; min-width: 0; color: inherit; background: var(--card); }
+button { color: var(--ground); background: var(--accent); border-color: var(--accent); cursor: pointer; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 footer { margin-top: 2rem; font-size: .875rem; color: var(--faint); }
 """
 

@@ -1,0 +1,44 @@
+"""Requests to a site without a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.web.resource import IResource
+
+from twisted_mail.networks import Networks
+from twisted_mail.protocols.http import WebOptions, WebSite
+from twisted_mail.protocols.limits import ConnectionLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def site_of(root: IResource) -> WebSite:
+    return WebSite(root, WebOptions(ConnectionLimits(10, 10), Networks(()), Clock()))
+
+
+def ask(site: WebSite, line: str, body: bytes = b"", host: str = "mail.example.org") -> Reply:
+    """*line*: method and path."""
+    channel = site.buildProtocol(None)
+    transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 1))
+    channel.makeConnection(transport)
+    head = f"{line} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    channel.dataReceived(head.encode() + body)
+    channel.connectionLost()
+    lines, _, rest = transport.value().partition(b"\r\n\r\n")
+    first, *fields = lines.decode().split("\r\n")
+    headers = dict(field.split(": ", 1) for field in fields)
+    assert int(headers["Content-Length"]) == len(rest)
+    return Reply(int(first.split()[1]), headers, rest)
