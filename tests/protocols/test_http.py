@@ -37,8 +37,10 @@ class Telling(Resource):
     def __init__(self) -> None:
         super().__init__()
         self.waiting: list[WebRequest] = []
+        self.seen: list[WebRequest] = []
 
     def render(self, request: WebRequest) -> bytes | int:
+        self.seen.append(request)
         if request.path == b"/slow":
             self.waiting.append(request)
             return NOT_DONE_YET
@@ -76,6 +78,19 @@ class SiteTests(SynchronousTestCase):
         head = self.ask(GET + b"\r\n").partition(b"\r\n\r\n")[0].decode().split("\r\n")
         self.assertEqual("HTTP/1.1 200 OK", head[0])
         self.assertEqual([], [name for name, value in SECURITY.items() if f"{name}: {value}" not in head])
+
+    def test_the_target_may_be_a_whole_address_whose_host_counts(self) -> None:
+        for target, seen in (
+            (b"http://Other.example:80/some?x=1", "/some other.example 1"),
+            (b"HTTP://other.example", "/ other.example "),
+            (b"https://other.example?x=2", "/ other.example 2"),
+            (b"/http://other.example", "/http://other.example mail.example.org "),
+        ):
+            self.ask(b"GET %b HTTP/1.1\r\nHost: mail.example.org\r\n\r\n" % target)
+            request = self.root.seen[-1]
+            host = request.getRequestHostname().decode().lower()
+            said = f"{request.path.decode()} {host} {request.args.get(b'x', [b''])[0].decode()}"
+            self.assertEqual(seen, said)
 
     def test_a_client_may_not_say_who_it_is(self) -> None:
         forged = GET + b"X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n\r\n"

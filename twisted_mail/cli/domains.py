@@ -30,6 +30,9 @@ def add_domain(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         directory.add_domain(name)
         print(f"added {name}")
+        print(
+            f"mail programs find their settings if autoconfig.{name} and autodiscover.{name} lead to the web listener"
+        )
         _remind_of_postmaster(directory, name)
 
 

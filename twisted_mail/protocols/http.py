@@ -8,6 +8,7 @@ from trusted proxies only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -49,6 +50,7 @@ SECURITY = {
 }
 """Headers of every answer: nothing inline runs, nothing is framed, nothing is kept."""
 
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 _TOO_LARGE = b"The request is too large.\n"
 _TOO_MANY = b"Too many connections, try again later.\n"
 
@@ -58,6 +60,13 @@ class WebRequest(Request):
 
     channel: Any  # a WebChannel while the client is there
     content: Any  # what `getContentFile` gave, while there is something
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The target may be a whole address (RFC 9112 §3.2.2), whose host then counts."""
+        if match := _ABSOLUTE.match(path):
+            self.requestHeaders.setRawHeaders(b"host", [match[1]])
+            path = path[match.end() :] if path[match.end() :].startswith(b"/") else b"/" + path[match.end() :]
+        super().requestReceived(command, path, version)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Content whose length was not announced, too, must end somewhere."""
