@@ -18,7 +18,7 @@ from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, MailHost, R
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
-from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
 SENDER = parse_address("a@us.example")
@@ -141,6 +141,19 @@ class OneServerTests(RelayCase):
             self.first.offers = offers
             self.make_relay()
             self.results("b@there.example")
+            self.assertEqual(reported, bool(self.delivery.reports_success))
+
+    def test_who_wants_to_hear_of_each_relay_hears_it_from_us(self) -> None:
+        for by, offers, reported in (
+            (DeliverBy(60, Overdue.NOTIFY), ("DSN",), False),
+            (DeliverBy(60, Overdue.NOTIFY), ("DSN", "DELIVERBY"), True),
+            (DeliverBy(60, Overdue.RETURN), ("DSN", "DELIVERBY 10"), True),
+            (DeliverBy(60, Overdue.RETURN, trace=True), ("DSN", "DELIVERBY"), False),
+        ):
+            self.first.offers = offers
+            self.options = MailOptions(deliver_by=by)
+            self.make_relay()
+            self.assertEqual({"b@there.example": ""}, self.send())
             self.assertEqual(reported, bool(self.delivery.reports_success))
 
     def test_message_that_cannot_be_read_ends_without_final_dot(self) -> None:

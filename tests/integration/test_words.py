@@ -80,3 +80,23 @@ def test_held_message_is_released_after_a_restart(here: ServerProcess) -> None:
     assert here.stored(bob) == []
     here.start()
     wait_for_mail(here, bob)
+
+
+def test_message_that_was_to_arrive_in_time_returns_and_another_is_reported_late(
+    here: ServerProcess, elsewhere: ServerProcess
+) -> None:
+    alice = here.new_user()
+    submit(here, alice, "BY=2;R", f"<{CAROL.address}>")  # nobody is there
+    report = wait_for_mail(here, alice)
+    assert b"Action: failed" in report
+    assert b"Status: 5.4.7" in report
+    submit(here, alice, "BY=2;N", f"<{CAROL.address}>")
+    assert b"Action: delayed" in wait_for_mail(here, alice, 2)
+
+
+def test_next_server_hears_how_much_time_is_left(here: ServerProcess, elsewhere: ServerProcess) -> None:
+    elsewhere.start()
+    alice = here.new_user()
+    submit(here, alice, "BY=100;RT", f"<{CAROL.address}>")
+    wait_for_mail(elsewhere, CAROL)
+    assert b"Action: relayed" in wait_for_mail(here, alice)  # T asks for a trace

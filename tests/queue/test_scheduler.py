@@ -360,6 +360,41 @@ class ReportTests(SchedulerCase):
             self.assertIn(b"Action: " + action, text)
             self.assertEqual(left, len(self.queued()))
 
+    def test_message_that_is_to_return_is_not_sent_after_its_time(self) -> None:
+        for answer in (BUSY, SILENT):  # the latter makes the destination dead, and nothing is tried there
+            self.postbox.texts.clear()
+            self.remote.attempts.clear()
+            self.remote.answer = lambda each, answer=answer: answer  # type: ignore[misc]
+            self.put("bob@example.net", options=MailOptions(deliver_by=DeliverBy(1000, Overdue.RETURN)))
+            self.go(999)
+            before = len(self.remote.attempts)
+            self.remote.answer = lambda each: None
+            self.go(60)
+            self.assertEqual(before, len(self.remote.attempts))
+            (text,) = self.postbox.texts
+            self.assertIn(b"Status: 5.4.7", text)
+            self.assertIn(b"the time in which it was\nto be delivered is over", text)
+            self.assertIn(b"Deliver-By-Date: Fri, 15 Jan 2027 ", text)
+            self.go(HOUR)
+
+    def test_sender_hears_at_the_deadline_that_a_message_is_late_and_then_where_it_went(self) -> None:
+        self.remote.answer = lambda each: SILENT
+        self.put(
+            recipient("bob@example.net", notify=Notify.FAILURE),
+            recipient("carol@example.net", notify=Notify.NEVER),
+            options=MailOptions(deliver_by=DeliverBy(8000, Overdue.NOTIFY)),
+        )
+        self.go(7999)
+        self.assertEqual([], self.postbox.texts)
+        self.go(1)
+        (late,) = self.postbox.texts
+        self.assertIn(b"bob@example.net\nAction: delayed", late)
+        self.assertNotIn(b"carol@example.net\n", late)
+        self.remote.answer = lambda each: None
+        self.go(5 * HOUR)
+        self.assertIn(b"bob@example.net\nAction: relayed", self.postbox.texts[1])
+        self.assertEqual(2, len(self.postbox.texts))
+
     def test_whole_message_returns_only_where_that_was_asked_and_something_failed(self) -> None:
         for ret, answer, whole in (
             (Return.FULL, NO_USER, True),

@@ -19,6 +19,7 @@ from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.client_commands import Content, Outgoing
 from twisted_mail.smtp.client_events import Stage
+from twisted_mail.smtp.client_offer import PeerOffer
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
 
@@ -135,7 +136,7 @@ class Attempt:
             if reply.is_positive:
                 self._settle(recipient, None)
                 self._log("delivered to {recipient} at {host}: {reply}", recipient, client, reply)
-                if "DSN" in client.offer:
+                if self._takes_over(client.offer):
                     self.reports_success.add(recipient)
                 continue
             was_asked = recipient.address.is_ascii or "SMTPUTF8" in client.offer
@@ -146,6 +147,13 @@ class Attempt:
                 self._refuse(recipient, refusal)
             else:
                 self._settle(recipient, refusal)
+
+    def _takes_over(self, offer: PeerOffer) -> bool:
+        """The server will say what becomes of it; but who wants to hear of each relay, or that nobody there watches the
+        time any more, hears it from us (RFC 2852 §4)."""
+        by = self._letter.options.deliver_by
+        watched = by is None or (not by.trace and "DELIVERBY" in offer)
+        return watched and "DSN" in offer
 
     def _leave_in_doubt(self, client: SMTPClient, recipients: Iterable[Recipient], error: PeerLost) -> None:
         for recipient in recipients:

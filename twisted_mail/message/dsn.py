@@ -82,6 +82,8 @@ class Report:
     original: bytes | None = None
     """The whole message, where it shall be returned."""
     envelope_id: str | None = None
+    deliver_by: datetime | None = None
+    """Until when the sender wanted it delivered (RFC 2852)."""
 
     @property
     def is_international(self) -> bool:
@@ -251,6 +253,8 @@ def _message_fields(report: Report) -> list[str]:
     if report.envelope_id is not None:
         lines.append(f"Original-Envelope-Id: {report.envelope_id}")
     lines.append(f"Arrival-Date: {format_datetime(report.arrival)}")
+    if report.deliver_by is not None:
+        lines.append(f"Deliver-By-Date: {format_datetime(report.deliver_by)}")
     return lines
 
 

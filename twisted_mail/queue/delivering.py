@@ -17,11 +17,12 @@ from twisted.logger import Logger
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal
 from twisted_mail.queue.entry import NO_ANSWER, QueueEntry
-from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.envelope import MailOptions, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
 _log = Logger()
 
+LATE = SMTPError.of(554, "4.7", "It was not delivered within the time that the sender set")
 OUR_FAULT = SMTPError.of(451, "3.0", "This server could not make the attempt, it will try again")
 
 
@@ -82,6 +83,8 @@ async def deliver(
     target: IDeliveryTarget, entry: QueueEntry, recipients: Sequence[Recipient], message: Message, now: float
 ) -> Outcome:
     """Raises CancelledError only."""
+    if (late := too_late(entry, now)) is not None:
+        return Outcome.same_for_all(recipients, late)
     answers: dict[Recipient, SMTPError | None] = {}
     delivery: IDelivery | None = None
     try:
@@ -105,6 +108,12 @@ async def deliver(
     finally:
         if delivery is not None:
             delivery.abort()
+
+
+def too_late(entry: QueueEntry, now: float) -> SMTPError | None:
+    """Why *entry* is not sent any more: it was to return if it had not arrived by now (RFC 2852 §4)."""
+    by = options_at(entry, now).deliver_by
+    return LATE if by is not None and by.overdue is Overdue.RETURN and by.seconds <= 0 else None
 
 
 def options_at(entry: QueueEntry, now: float) -> MailOptions:

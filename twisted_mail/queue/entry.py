@@ -155,10 +155,13 @@ class QueueEntry:
 
     def after_attempt(self, results: Mapping[Recipient, SMTPError | None], situation: Situation) -> QueueEntry:
         """With what became of the recipients that are keys of *results*."""
+        deadline = self.deadline or 0.0
 
         def after(each: QueuedRecipient) -> QueuedRecipient:
             expires = self.expires(situation.policies, each.recipient.address.domain)
-            return each.after(results[each.recipient], expires, situation)
+            tried = each.after(results[each.recipient], expires, situation)
+            # whatever the policy: what comes of it at the deadline is news for the sender
+            return replace(tried, due=deadline) if situation.now < deadline < tried.due else tried
 
         return self._with_each(after, lambda each: each.state is State.WAITING and each.recipient in results)
 

@@ -55,7 +55,8 @@ class ReportRules:
                 return Notify.FAILURE & (Notify.FAILURE if wanted is None else wanted)
             case State.RELAYED:
                 by = entry.options.deliver_by
-                traced = by is not None and by.trace  # RFC 2852 §4
+                # RFC 2852 §4: who has it where nobody watches the time, unless that server was left to tell
+                traced = by is not None and (by.trace or by.overdue is Overdue.NOTIFY)
                 return Notify.SUCCESS & (Notify.SUCCESS if traced else wanted or Notify.NEVER)
             case State.WAITING:
                 late = self._late_from(entry, each)
@@ -139,6 +140,7 @@ class Reporter:
             header=message.header,
             original=original,
             envelope_id=entry.options.envelope_id,
+            deliver_by=None if entry.deadline is None else _time(entry.deadline),
         )
 
 
