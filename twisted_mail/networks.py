@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+REMEMBERED = 4096
+"""Hosts whose key need not be worked out again: a busy one comes often."""
 
 
 def parse_network(text: str) -> Network:
@@ -29,10 +33,11 @@ class Networks:
 
     def __contains__(self, host: str) -> bool:
         """Whether *host*, an IP address as text, is in one of them.  Mapped IPv4 addresses count as IPv4."""
-        address = _address(host)
+        address = _address(host) if self.networks else None
         return address is not None and any(address in network for network in self.networks)
 
 
+@lru_cache(REMEMBERED)
 def host_key(host: str) -> str:
     """What counts as one host: an IPv4 address, a /64 of IPv6; empty for one of this machine, which is not counted."""
     address = _address(host)

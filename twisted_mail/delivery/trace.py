@@ -43,6 +43,6 @@ class _TracedDelivery(FilterDelivery):
         self._recipients.append(recipient)
 
     async def rewrite(self, message: Message) -> Message:
-        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        now = datetime.fromtimestamp(int(self._clock.seconds()), UTC)
         only = self._recipients[0].address if len(self._recipients) == 1 else None
         return message.with_fields(received(self._origin, self._hostname, message.id, now, only))

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -66,9 +67,14 @@ class MaildirReader:
 
 
 def _holder(account: Address, origin: Origin) -> str:
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    since = _utc(int(time.time()))
     peer = origin.peer or "this machine"
     return f"{account} from {peer} since {since}, session {origin.session}, process {os.getpid()}"
+
+
+@lru_cache(8)
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(second))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
@@ -74,8 +75,14 @@ def received(origin: Origin, hostname: str, message_id: str, now: datetime, reci
     if recipient is not None:
         lines.append(f" for <{recipient}>")
     lines[-1] += ";"
-    lines.append(f" {format_datetime(now)}\n")
+    lines.append(f" {_date(now)}\n")
     return "\n".join(lines).encode()
+
+
+@lru_cache(8)
+def _date(now: datetime) -> str:
+    """Many messages come in one second."""
+    return format_datetime(now)
 
 
 def _with_protocol(origin: Origin) -> str:
@@ -86,5 +93,6 @@ def _with_protocol(origin: Origin) -> str:
     return name + ("S" if origin.tls else "") + ("A" if origin.user else "")
 
 
+@lru_cache(1024)
 def _harmless(text: str) -> str:
     return "".join(c for c in text if c.isalnum() or c in ".-_:[]")[:255]

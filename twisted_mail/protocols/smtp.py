@@ -42,6 +42,8 @@ from twisted_mail.smtp.events import (
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.smtp.server import ServerSession, SessionOptions
 
+SENDER_OK = Reply(250, "1.0", "Sender ok")
+RECIPIENT_OK = Reply(250, "1.5", "Recipient ok")
 OUR_FAULT = Reply(451, "3.0", "Something went wrong here, the administrator can see it in the log; try again later")
 
 
@@ -150,13 +152,13 @@ class SMTPServer(Connection):
             self._target = target
         self._delivery = await target.begin(self.origin, sender, options)
         self._sender = sender
-        return Reply(250, "1.0", "Sender ok")
+        return SENDER_OK
 
     async def _rcpt(self, recipient: Recipient) -> Reply:
         assert self._delivery is not None
         await self._delivery.add_recipient(recipient)
         self._recipients.append(recipient)
-        return Reply(250, "1.5", "Recipient ok")
+        return RECIPIENT_OK
 
     async def _end_of_data(self) -> Mapping[Recipient, Reply]:
         assert self._delivery is not None

@@ -10,12 +10,16 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
 MAX_LOCAL_PART = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_DOMAIN = 255  # octets, RFC 5321 §4.5.3.1.2
 MAX_PATH = 256  # octets with the angle brackets, RFC 5321 §4.5.3.1.3
+
+REMEMBERED = 4096
+"""Addresses that need not be parsed again: a few occur in most dialogues."""
 
 # atext of RFC 5322 §3.2.3, with UTF8-non-ascii of RFC 6531 §3.3 (controls of Latin-1 and surrogates left out)
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a0-\ud7ff\ue000-\U0010ffff]"
@@ -89,6 +93,7 @@ def parse_address_literal(text: str) -> str:
         raise AddressError(f"not an address literal: {text}") from error
 
 
+@lru_cache(REMEMBERED)
 def parse_address(text: str) -> Address:
     """A mailbox address without angle brackets: `alice@example.org`, `"a b"@example.org`.  Raises AddressError."""
     if text.startswith('"'):
