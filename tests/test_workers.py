@@ -99,7 +99,7 @@ class StartupTests(SynchronousTestCase):
     def test_what_was_encoded_comes_back_from_one_line(self) -> None:
         config = configured(2)
         sockets = {"smtp": [(config.listen.smtp[0], 5), (config.listen.pop3[0], None)]}
-        startup = Startup(config, None, None, sockets, 1, 2, "twisted.internet.epollreactor")
+        startup = Startup(config, None, None, sockets, 1, 2, b"key", "twisted.internet.epollreactor")
         line = startup.encode()
         self.assertEqual(1, line.count(b"\n"))
         self.assertTrue(line.endswith(b"\n"))

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from twisted_mail import demo
 from twisted_mail.auth.directory import Directory, DirectoryError
+from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import ALL_TLS, Config, ConfigError
 from twisted_mail.listeners import BoundAddress, bind_all
@@ -75,7 +76,8 @@ class MailServer(Service):
             self._workers.start()
         else:
             certificates = Certificates(self._material) if self._material else None
-            alone = Neighbours(LocalCounts(), Throttle(), leads=True)
+            recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
+            alone = Neighbours(LocalCounts(), Throttle(), recent, leads=True)
             self._serving = Serving(config, certificates, self._routes, self._bound, self._reactor, alone)
             password = demo.make_account(self._serving.house.directory) if config.file is None else None
             await self._serving.open()

@@ -26,6 +26,7 @@ from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.inquiries import Inquiries
 from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.realm import MailRealm
+from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
@@ -96,6 +97,7 @@ class Neighbours:
 
     counts: HostCounts
     throttle: Throttle
+    recent: RecentLogins
     leads: bool
     """It alone has the timers and what else there must be once."""
 
@@ -158,7 +160,7 @@ class House:
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)
         self._inquiries = Inquiries(self.directory, logins, oauth(config, asking))
-        passwords = PasswordChecker(self.directory, hashing, reactor, logins)
+        passwords = PasswordChecker(self.directory, hashing, logins, neighbours.recent)
         proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
         programs = Portal(MailRealm(from_programs, None, None), [AllowAnonymousAccess()])

@@ -23,6 +23,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import provider
 
+from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailserver import raise_descriptor_limit
@@ -31,17 +32,21 @@ from twisted_mail.protocols.tls import Certificates
 from twisted_mail.service import Neighbours, Serving
 from twisted_mail.workers import COUNTS, NEWS, RELOAD, Startup
 
+REMEMBER = "remember"
+"""What the news of a right login is called; those of the throttle have names of its own."""
+
 
 class NewsWire(LineReceiver):
-    """News from and to the other workers: a JSON list a line, `["failed", HOST, ACCOUNT]`; and `["reload"]`."""
+    """News from and to the other workers: a JSON list a line, of what it is and some texts; and `["reload"]`."""
 
     delimiter = b"\n"
 
-    def __init__(self, reactor: ReactorBase) -> None:
+    def __init__(self, reactor: ReactorBase, login_key: bytes) -> None:
         self._reactor = reactor
         self.reload: Callable[[], None] = _nothing
         """What reads the certificates again."""
         self.throttle = SharedThrottle(self._tell)
+        self.recent = RecentLogins(reactor, login_key, lambda digest: self._tell(REMEMBER, digest))
 
     def _tell(self, *news: str) -> None:
         self.sendLine(json.dumps(news).encode())  # type: ignore[no-untyped-call]  # Twisted has not annotated it
@@ -50,8 +55,11 @@ class NewsWire(LineReceiver):
         if line + self.delimiter == RELOAD:
             self.reload()
             return
-        what, host, account = json.loads(line)
-        self.throttle.hear(what, host, account, self._reactor.seconds())
+        match json.loads(line):
+            case [str(what), str(digest)] if what == REMEMBER:
+                self.recent.hear(digest)
+            case [what, host, account]:
+                self.throttle.hear(what, host, account, self._reactor.seconds())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The parent is gone."""
@@ -68,11 +76,11 @@ def main() -> None:
     assert isinstance(reactor, ReactorBase)
     globalLogBeginner.beginLoggingTo([_to_stdout], redirectStandardIO=False)
     raise_descriptor_limit()
-    wire = NewsWire(reactor)
+    wire = NewsWire(reactor, startup.login_key)
     StandardIO(wire, stdin=0, stdout=NEWS, reactor=reactor)  # type: ignore[call-arg]  # mypy reads that of Windows
     memory = mmap.mmap(COUNTS, SharedCounts.WIDTH * startup.workers)
     counts = SharedCounts(memory, startup.number, startup.workers)
-    neighbours = Neighbours(counts, wire.throttle, leads=startup.number == 0)
+    neighbours = Neighbours(counts, wire.throttle, wire.recent, leads=startup.number == 0)
     certificates = Certificates(startup.material) if startup.material else None
     serving = Serving(startup.config, certificates, startup.routes, _adopted(startup), reactor, neighbours)
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)

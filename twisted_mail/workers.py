@@ -2,8 +2,8 @@
 
 The parent has bound the sockets, read the key and dropped its privileges; it takes no connection itself.  It starts the
 workers, hands them the sockets and what they need to know, and replaces at once one that dies: only the connections of
-that one are lost.  What one worker must tell the others (a failed login) it tells the parent, who passes it on.
-Worker 0 alone has the timers.
+that one are lost.  What one worker must tell the others (a login that failed, or was right) it tells the parent, who
+passes it on.  Worker 0 alone has the timers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_mail.auth.recent import KEY_SIZE
 from twisted_mail.config import Config, ConfigError, ListenAddress
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.listeners import BoundAddress
@@ -53,6 +54,8 @@ class Startup:
     """Service of [listen] -> addresses with their descriptors; None: an endpoint that the worker opens itself."""
     number: int
     workers: int
+    login_key: bytes
+    """Of the logins that all workers remember (auth/recent.py)."""
     reactor: str
     """The module that installs it."""
 
@@ -85,7 +88,9 @@ class Workers:
         os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
         self._descriptors: dict[int, int] = {}
         sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
-        self._startup = Startup(config, material, routes, sockets, 0, config.workers, type(reactor).__module__)
+        self._startup = Startup(
+            config, material, routes, sockets, 0, config.workers, os.urandom(KEY_SIZE), type(reactor).__module__
+        )
         self._running: dict[int, _Worker] = {}
         self._stopped: Deferred[None] | None = None
 

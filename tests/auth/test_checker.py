@@ -18,9 +18,10 @@ from zope.interface.verify import verifyObject
 from twisted_mail.auth import checker as module
 from twisted_mail.auth import passwords
 from twisted_mail.auth.apppasswords import Purpose
-from twisted_mail.auth.checker import PasswordChecker, RecentLogins
+from twisted_mail.auth.checker import PasswordChecker
 from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.logins import Logins
+from twisted_mail.auth.recent import KEY_SIZE, REMEMBERED_FOR, RecentLogins
 from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
 from twisted_mail.interfaces import AccountDisabled, LoginUnavailable, PasswordLogin
 from twisted_mail.smtp.address import Address
@@ -60,7 +61,8 @@ class CheckerTests(TestCase):
 
     def new_checker(self) -> PasswordChecker:
         logins = Logins(self.directory, self.clock, Throttle())
-        return PasswordChecker(self.directory, self.threads, self.clock, logins, max_waiting=3)
+        recent = RecentLogins(self.clock, bytes(KEY_SIZE))
+        return PasswordChecker(self.directory, self.threads, logins, recent, max_waiting=3)
 
     def login(self, user: str, password: str, peer: str = "192.0.2.1") -> Deferred[bytes | tuple[()]]:
         return self.checker.requestAvatarId(PasswordLogin(user, password, Origin(peer, "session")))
@@ -105,7 +107,7 @@ class CheckerTests(TestCase):
     def test_repeated_login_needs_no_thread_until_it_is_forgotten(self) -> None:
         for _ in range(3):
             self.successResultOf(self.login("alice", "secret"))
-            self.clock.advance(module.REMEMBERED_FOR - 1)
+            self.clock.advance(REMEMBERED_FOR - 1)
         self.assertEqual(1, self.threads.runs)
         self.clock.advance(2)
         self.successResultOf(self.login("alice", "secret"))
@@ -258,28 +260,3 @@ class CheckerTests(TestCase):
         done.cancel()
         self.failureResultOf(done)
         self.assertEqual([], self.clock.getDelayedCalls())
-
-
-class RecentLoginsTests(TestCase):
-    def test_memory_is_bounded_and_the_oldest_goes_first(self) -> None:
-        recent = RecentLogins(Clock(), size=2)
-        account = Account(ALICE, HASH, False, 0)
-        for password in (b"a", b"b", b"c"):
-            recent.remember(account, password)
-        self.assertEqual([False, True, True], [recent.has(account, password) for password in (b"a", b"b", b"c")])
-
-    def test_address_hash_and_password_all_count(self) -> None:
-        recent = RecentLogins(Clock())
-        recent.remember(Account(ALICE, HASH, False, 0), b"secret")
-        others = [
-            (Account(Address("bob", "example.org"), HASH, False, 0), b"secret"),
-            (Account(ALICE, HASH + "x", False, 0), b"secret"),
-            (Account(ALICE, HASH, False, 0), b"secret "),
-        ]
-        self.assertEqual([False] * 3, [recent.has(*other) for other in others])
-
-    def test_neither_password_nor_hash_is_kept(self) -> None:
-        recent = RecentLogins(Clock())
-        recent.remember(Account(ALICE, HASH, False, 0), b"secret")
-        (digest,) = recent._until
-        self.assertEqual(32, len(digest))

@@ -1,13 +1,12 @@
 """Checking a user's password or proof: twisted.cred's checkers.
 
-Mail clients log in every few minutes, so a password that was right is remembered for a while, under a key that only
-this process knows; everything else goes to argon2 in a thread.  A user who does not exist costs what a wrong password
-costs, and looks the same.  Too many attempts at once are turned away before they pile up.
+Mail clients log in every few minutes, so a password that was right is remembered for a while (recent.py); everything
+else goes to argon2 in a thread.  A user who does not exist costs what a wrong password costs, and looks the same.  Too
+many attempts at once are turned away before they pile up.
 """
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -24,11 +22,10 @@ from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory, DirectoryError
 from twisted_mail.auth.inquiries import purpose_of
 from twisted_mail.auth.logins import Logins, throttled_name
+from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import AccountDisabled, IProvenLogin, LoginUnavailable, PasswordLogin
 
-REMEMBERED_FOR = 600.0  # seconds since the last login
-MAX_REMEMBERED = 50_000  # logins, some 150 octets each
 MAX_WAITING = 1000  # for a thread: with two cores some ten seconds
 
 
@@ -87,8 +84,8 @@ class PasswordChecker:
         self,
         directory: Directory,
         blocking: Blocking,
-        clock: IReactorTime,
         logins: Logins,
+        recent: RecentLogins,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         """*blocking* runs what takes its time in one of a few threads."""
@@ -98,7 +95,7 @@ class PasswordChecker:
         self._use = AppPasswordUse(directory, blocking)
         self._max_waiting = max_waiting
         self._waiting = 0
-        self._recent = RecentLogins(clock)
+        self._recent = recent
         self._nobody = passwords.hash_password(secrets.token_hex())
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
@@ -171,38 +168,3 @@ def _avatar_id(account: Account) -> bytes:
     if account.disabled:
         raise AccountDisabled(str(account.address))
     return str(account.address).encode()
-
-
-class RecentLogins:
-    """Logins that were right lately, without the passwords: a keyed digest of address, stored hash and password.
-
-    A changed password changes the stored hash, and so the digest.
-    """
-
-    def __init__(self, clock: IReactorTime, size: int = MAX_REMEMBERED) -> None:
-        self._clock = clock
-        self._size = size
-        self._key = secrets.token_bytes(32)
-        self._until: dict[bytes, float] = {}
-
-    def has(self, account: Account, password: bytes) -> bool:
-        digest = self._digest(account, password)
-        until = self._until.get(digest)
-        if until is None or until < self._clock.seconds():
-            return False
-        self._put(digest)
-        return True
-
-    def remember(self, account: Account, password: bytes) -> None:
-        self._put(self._digest(account, password))
-
-    def _put(self, digest: bytes) -> None:
-        self._until.pop(digest, None)
-        self._until[digest] = self._clock.seconds() + REMEMBERED_FOR
-        if len(self._until) > self._size:
-            del self._until[next(iter(self._until))]
-
-    def _digest(self, account: Account, password: bytes) -> bytes:
-        # neither address nor hash holds a NUL
-        octets = f"{account.address}\0{account.password}\0".encode() + password
-        return hashlib.blake2b(octets, key=self._key, digest_size=32).digest()
