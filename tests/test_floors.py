@@ -68,7 +68,7 @@ for _room in ROOMS:
 
 # Inside floor 1: framing <- smtp, pop3; address <- envelope <- command <- server, client.
 SMTP_ORDER = [
-    *("reply", "address", "envelope", "events", "options", "parameters", "xclient", "extensions"),
+    *("reply", "address", "srs", "envelope", "events", "options", "parameters", "xclient", "extensions"),
     *("command", "auth", "data", "server"),
     *("client_reply", "client_offer", "client_auth", "client_dialogue", "client_events", "client_commands", "client"),
 ]
