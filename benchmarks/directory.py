@@ -20,8 +20,8 @@ def main() -> None:
         directory = Directory(os.path.join(folder, "directory.sqlite"))
         directory.add_domain("example.org")
         directory.add_accounts(NewAccount(Address(f"u{n}", "example.org"), "hash") for n in range(ACCOUNTS))
-        directory.add_alias(Address("info", "example.org"), [Address("u7", "example.org")])
-        directory.add_alias(Address("", "example.org"), [Address("u8", "example.org")])
+        directory.aliases.add(Address("info", "example.org"), [Address("u7", "example.org")])
+        directory.aliases.add(Address("", "example.org"), [Address("u8", "example.org")])
 
         def expanding(local_part: str) -> Callable[[], Coroutine[object, object, object]]:
             return lambda: directory.expand(Address(local_part, "example.org"))

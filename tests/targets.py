@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser
+from twisted_mail.delivery.forwarding import ReturnPaths
+from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, Way
 from twisted_mail.message.header import header_size
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.smtp.srs import SenderRewriting
 
 ORIGIN = Origin(peer="192.0.2.1", session="5e55", hello="client.example", extended=True)
 LATER = SMTPError.of(451, "3.0", "not now")
@@ -26,6 +29,10 @@ def message(text: bytes = b"Subject: hello\n\nHello\n") -> Message:
 
 def text_of(message: Message) -> bytes:
     return b"".join(message.pieces())
+
+
+def return_paths(users: IUsers, clock: Clock | None = None) -> ReturnPaths:
+    return ReturnPaths(users, SenderRewriting(b"a key"), clock or Clock())
 
 
 def recipients(*texts: str) -> list[Recipient]:
@@ -86,12 +93,64 @@ class _UnreliableDelivery:
         self._target.steps.append("abort")
 
 
+@dataclass(frozen=True)
+class Sent:
+    """One message that a target took, with its whole envelope."""
+
+    sender: Address | None
+    options: MailOptions
+    recipients: list[Recipient]
+    text: bytes
+
+
+@implementer(IDeliveryTarget)
+@dataclass(eq=False)
+class RecordingTarget:
+    """Takes everything."""
+
+    sent: list[Sent] = field(default_factory=list)
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        return _RecordingDelivery(self, sender, options)
+
+
+@implementer(IDelivery)
+class _RecordingDelivery:
+    def __init__(self, target: RecordingTarget, sender: Address | None, options: MailOptions) -> None:
+        self._target = target
+        self._envelope = (sender, options)
+        self._recipients: list[Recipient] = []
+        self._text = b""
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        self._recipients.append(recipient)
+
+    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        self._text = text_of(message)
+        return dict.fromkeys(self._recipients)
+
+    async def commit(self) -> None:
+        self._target.sent.append(Sent(*self._envelope, self._recipients, self._text))
+
+    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+        results = await self.prepare(message)
+        await self.commit()
+        return results
+
+    def abort(self) -> None:
+        self._recipients = []
+
+
 @implementer(IUsers)
 @dataclass(frozen=True)
 class FixedUsers:
     """Address -> what it expands to, all in text; the domains of the addresses are the local ones."""
 
     table: Mapping[str, str]
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Alias -> the account that owns it."""
+    unchanged: frozenset[str] = frozenset()
+    """Domains whose aliases leave senders as they are."""
 
     async def is_local(self, domain: str) -> bool:
         return domain in {address.partition("@")[2] for address in self.table}
@@ -101,7 +160,15 @@ class FixedUsers:
             raise NoSuchUser(str(address))
         targets = [parse_address(text) for text in self.table[str(address)].split()]
         here = [target for target in targets if await self.is_local(target.domain)]
-        return Expansion(tuple(here), tuple(target for target in targets if target not in here))
+        owner = self.owners.get(str(address))
+        way = Way(address.domain, parse_address(owner) if owner else None, address.domain not in self.unchanged)
+        ways = {target: way for target in targets if target != address}
+        return Expansion(tuple(here), tuple(target for target in targets if target not in here), ways)
 
     async def may_send_as(self, account: Address, address: Address) -> bool:
         return str(account) in self.table.get(str(address), "").split()
+
+    async def members(self, address: Address, owner: Address) -> Sequence[Address]:
+        if self.owners.get(str(address)) != str(owner):
+            raise NoSuchUser(str(address))
+        return [parse_address(text) for text in self.table[str(address)].split()]

@@ -10,7 +10,8 @@ import secrets
 import shutil
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from cryptography import x509
@@ -39,11 +40,17 @@ class EveryDomain:
 
     async def expand(self, address: Address) -> Expansion:
         if not address.domain or await self._users.is_local(address.domain):
-            return await self._users.expand(address)
+            found = await self._users.expand(address)
+            if not found.outside:
+                return found
+            return replace(found, mailboxes=tuple(dict.fromkeys((*found.mailboxes, ACCOUNT))), outside=())
         return Expansion((ACCOUNT,))
 
     async def may_send_as(self, account: Address, address: Address) -> bool:
         return await self._users.may_send_as(account, address)
+
+    async def members(self, address: Address, owner: Address) -> Sequence[Address]:
+        return await self._users.members(address, owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ one process.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -114,6 +114,18 @@ class UserDisabled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How aliases led to an address: in whose name a message goes on there."""
+
+    domain: str
+    """Of the last alias, one of ours."""
+    owner: Address | None = None
+    """Of the list: the account that becomes the envelope sender, and so hears what fails."""
+    rewrites: bool = True
+    """Where mail leaves us, the sender is rewritten to be in *domain* (smtp/srs.py)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expansion:
     """What an address stands for once aliases are followed."""
 
@@ -121,6 +133,8 @@ class Expansion:
     """Accounts of ours, in their canonical spelling, each once."""
     outside: tuple[Address, ...] = ()
     """Addresses in domains that are not ours."""
+    ways: Mapping[Address, Way] = field(default_factory=dict)
+    """For each of both that an alias led to."""
 
 
 class IUsers(Interface):
@@ -137,6 +151,12 @@ class IUsers(Interface):
 
     def may_send_as(account: Address, address: Address) -> Awaitable[bool]:
         """Whether *address* is one of *account*'s own: itself, with a plus extension, or an alias that leads to it."""
+
+    def members(address: Address, owner: Address) -> Awaitable[Sequence[Address]]:
+        """What the alias *address* leads to, as it was set.
+
+        Without a domain it is in that of *owner*.  Raises NoSuchUser: there is none that the account *owner* owns.
+        """
 
 
 # ---- logging in

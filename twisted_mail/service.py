@@ -30,6 +30,7 @@ from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
+from twisted_mail.delivery.forwarding import ReturnPaths
 from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
@@ -68,6 +69,7 @@ from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
+from twisted_mail.smtp.srs import SenderRewriting
 from twisted_mail.tlsfiles import TLSFiles
 from twisted_mail.webservice import WebService
 
@@ -142,7 +144,8 @@ class House:
         if config.relay.enabled and config.file is not None:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
-        router = Router(users, store, outside)
+        return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
+        router = Router(users, store, outside, return_paths)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.spool)
         arriving = LoopGuard(Traced(holding, config.hostname, reactor))

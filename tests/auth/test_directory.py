@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_mail.auth.directory import Directory, DirectoryError, NewAccount
 from twisted_mail.auth.names import alias_address
-from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
+from twisted_mail.interfaces import IUsers, NoSuchUser, UserDisabled, Way
 from twisted_mail.smtp.address import Address
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class DirectoryCase(TestCase):
         return tuple(map(str, expansion.mailboxes))
 
     def alias(self, text: str, *targets: str) -> None:
-        self.directory.add_alias(alias_address(text), [alias_address(target) for target in targets])
+        self.directory.aliases.add(alias_address(text), [alias_address(target) for target in targets])
 
     def refused(self, words: str, act: Callable[..., object], *arguments: object, **options: object) -> None:
         with self.assertRaises(DirectoryError) as caught:
@@ -110,7 +110,7 @@ class UsersTests(DirectoryCase):
         self.alias("b@example.org", "a@example.org")
         self.alias("a@example.org", "b@example.org")
         self.assertEqual(("alice@example.org",), self.expand("b@example.org"))
-        self.directory.remove_alias(alias_address("a@example.org"), [ALICE])
+        self.directory.aliases.remove(alias_address("a@example.org"), [ALICE])
         with self.assertRaises(NoSuchUser):
             self.directory.expansion(alias_address("a@example.org"))
 
@@ -128,7 +128,7 @@ class UsersTests(DirectoryCase):
         with self.assertRaises(NoSuchUser):
             self.directory.expansion(Address("postmaster", ""))
         self.alias("postmaster@example.org", "alice@example.org")
-        self.assertEqual(Expansion((ALICE,)), self.directory.expansion(Address("Postmaster", "")))
+        self.assertEqual((ALICE,), self.directory.expansion(Address("Postmaster", "")).mailboxes)
 
     def test_disabled_account_is_named_so_and_left_out_of_aliases(self) -> None:
         self.alias("info@example.org", "alice@example.org", "bob@example.org")
@@ -251,7 +251,7 @@ class AdministrationTests(DirectoryCase):
         self.directory.remove_domain("other.example", force=True)
         self.assertEqual(["example.org"], [d.name for d in self.directory.domains()])
         self.assertEqual([ALICE, BOB], [a.address for a in self.directory.accounts()])
-        self.assertEqual([], self.directory.aliases())
+        self.assertEqual([], self.directory.aliases.all())
 
     def test_account_needs_its_domain_and_a_free_address(self) -> None:
         self.alias("info@example.org", "alice@example.org")
@@ -279,30 +279,128 @@ class AdministrationTests(DirectoryCase):
         self.alias("sales@example.org", "alice@example.org")
         removed = self.directory.remove_account(ALICE)
         self.assertEqual(["info@example.org", "sales@example.org"], sorted(map(str, removed)))
-        self.assertEqual([(INFO, (BOB,))], [(a.address, a.targets) for a in self.directory.aliases("example.org")])
+        self.assertEqual([(INFO, (BOB,))], [(a.address, a.targets) for a in self.directory.aliases.all("example.org")])
         self.refused("no account", self.directory.remove_account, ALICE)
 
     def test_what_is_missing_cannot_be_changed(self) -> None:
         nobody = Address("nobody", "example.org")
         self.refused("no account", self.directory.set_password, nobody, "hash")
         self.refused("no account", self.directory.set_disabled, nobody, True)
-        self.refused("no alias", self.directory.remove_alias, nobody)
+        self.refused("no alias", self.directory.aliases.remove, nobody)
 
-    def test_alias_needs_targets_that_exist_here(self) -> None:
-        self.refused("comes with outgoing mail", self.alias, "info@example.org", "bob@elsewhere.example")
+    def test_alias_needs_targets_that_exist(self) -> None:
+        self.refused("is no address", self.alias, "info@example.org", "@elsewhere.example")
         self.refused("does not exist", self.alias, "info@example.org", "nobody@example.org")
         self.refused("itself", self.alias, "info@example.org", "info@example.org")
         self.refused("is an account", self.alias, "alice@example.org", "bob@example.org")
         self.refused("domain add", self.alias, "info@elsewhere.example", "bob@example.org")
         self.refused("does not exist", self.alias, "info@example.org", "bob@example.org", "nobody@example.org")
-        self.assertEqual([], self.directory.aliases())
+        self.assertEqual([], self.directory.aliases.all())
 
     def test_targets_are_added_to_and_removed_from_an_alias(self) -> None:
         self.alias("info@example.org", "alice@example.org")
         self.alias("info@example.org", "alice@example.org", "bob@example.org")
-        self.assertEqual((ALICE, BOB), self.directory.aliases()[0].targets)
-        self.refused("does not lead", self.directory.remove_alias, INFO, [CAROL])
-        self.directory.remove_alias(INFO, [ALICE])
-        self.assertEqual((BOB,), self.directory.aliases()[0].targets)
-        self.directory.remove_alias(INFO)
-        self.assertEqual([], self.directory.aliases())
+        self.assertEqual((ALICE, BOB), self.directory.aliases.all()[0].targets)
+        self.refused("does not lead", self.directory.aliases.remove, INFO, [CAROL])
+        self.directory.aliases.remove(INFO, [ALICE])
+        self.assertEqual((BOB,), self.directory.aliases.all()[0].targets)
+        self.directory.aliases.remove(INFO)
+        self.assertEqual([], self.directory.aliases.all())
+
+
+DAVE = Address("dave", "elsewhere.example")
+ERIN = Address("erin", "elsewhere.example")
+LIST = Address("list", "example.org")
+
+
+class ForwardingTests(DirectoryCase):
+    def expansion(self, text: str) -> tuple[set[str], dict[str, Way]]:
+        found = self.directory.expansion(alias_address(text))
+        return {str(a) for a in (*found.mailboxes, *found.outside)}, {str(a): way for a, way in found.ways.items()}
+
+    def test_alias_leads_to_other_domains_and_says_which_way(self) -> None:
+        self.alias("info@example.org", "alice@example.org", "dave@elsewhere.example")
+        found = self.directory.expansion(INFO)
+        self.assertEqual(((ALICE,), (DAVE,)), (found.mailboxes, found.outside))
+        self.assertEqual({ALICE: Way("example.org"), DAVE: Way("example.org")}, found.ways)
+        self.assertEqual({}, self.directory.expansion(ALICE).ways)
+
+    def test_the_domain_of_the_last_alias_is_the_one_that_mail_leaves(self) -> None:
+        self.alias("@other.example", "dave@elsewhere.example")
+        self.alias("info@example.org", "anything@other.example")
+        self.assertEqual({DAVE: Way("other.example")}, self.directory.expansion(INFO).ways)
+
+    def test_domain_may_leave_senders_as_they_are(self) -> None:
+        self.alias("info@example.org", "dave@elsewhere.example")
+        self.alias("info@other.example", "dave@elsewhere.example")
+        self.directory.set_domain_attributes("example.org", {"srs": "off"})
+        self.assertEqual({"srs": "off"}, self.directory.domain_attributes("example.org"))
+        self.assertFalse(self.directory.expansion(INFO).ways[DAVE].rewrites)
+        self.assertTrue(self.directory.expansion(Address("info", "other.example")).ways[DAVE].rewrites)
+        self.directory.set_domain_attributes("example.org", {"srs": None})
+        self.assertTrue(self.directory.expansion(INFO).ways[DAVE].rewrites)
+        self.refused("is not a domain", self.directory.set_domain_attributes, "elsewhere.example", {"srs": "off"})
+
+    def test_owner_of_a_list_is_told_of_all_its_members(self) -> None:
+        self.directory.aliases.add(LIST, [BOB, DAVE], ALICE)
+        self.alias("inner@example.org", "carol@other.example")
+        self.directory.aliases.add(LIST, [Address("inner", "example.org")])
+        ways = self.directory.expansion(LIST).ways
+        self.assertEqual({BOB: ALICE, DAVE: ALICE, CAROL: ALICE}, {member: way.owner for member, way in ways.items()})
+        self.directory.aliases.set_owner(Address("inner", "example.org"), BOB)
+        self.assertEqual(BOB, self.directory.expansion(LIST).ways[CAROL].owner)
+        self.directory.aliases.set_owner(LIST, None)
+        self.assertIsNone(self.directory.expansion(LIST).ways[BOB].owner)
+
+    def test_owner_must_be_an_account_and_the_alias_an_address(self) -> None:
+        self.refused("no account dave", self.directory.aliases.add, LIST, [BOB], DAVE)
+        self.assertEqual([], self.directory.aliases.all())
+        self.refused("is no alias", self.directory.aliases.set_owner, LIST, ALICE)
+        self.refused("needs an address", self.directory.aliases.add, Address("", "example.org"), [BOB], ALICE)
+
+    def test_owner_goes_with_the_account_and_with_the_alias(self) -> None:
+        self.directory.aliases.add(LIST, [BOB], ALICE)
+        self.assertEqual(ALICE, self.directory.aliases.all()[0].owner)
+        self.directory.remove_account(ALICE)
+        self.assertIsNone(self.directory.aliases.all()[0].owner)
+        for remove in (
+            lambda: self.directory.aliases.remove(LIST),
+            lambda: self.directory.remove_domain("other.example", force=True),
+            lambda: self.directory.remove_account(CAROL),
+        ):
+            self.directory.aliases.remove(LIST)
+            if "other.example" not in [domain.name for domain in self.directory.domains()]:
+                self.directory.add_domain("other.example")
+            if self.directory.account(CAROL) is None:
+                self.directory.add_account(CAROL, "hash")
+            self.directory.aliases.add(LIST, [CAROL], BOB)
+            remove()
+            self.directory.aliases.add(LIST, [BOB])
+            self.assertIsNone(self.directory.aliases.all()[0].owner)
+
+    def test_members_are_told_to_the_owner_only(self) -> None:
+        self.directory.aliases.add(LIST, [BOB, DAVE], ALICE)
+        for text in ("list@example.org", "LIST@example.org"):
+            self.assertEqual([BOB, DAVE], self.result(self.directory.members(alias_address(text), ALICE)))
+        self.assertEqual([BOB, DAVE], self.result(self.directory.members(Address("list", ""), ALICE)))
+        self.alias("info@example.org", "alice@example.org")
+        for address, owner in ((LIST, BOB), (INFO, ALICE), (ALICE, ALICE), (Address("list", ""), CAROL)):
+            waiting = Deferred.fromCoroutine(self.directory.members(address, owner))
+            self.failureResultOf(waiting, NoSuchUser)
+
+    def test_alias_to_another_domain_lets_nobody_send_as_it(self) -> None:
+        self.alias("info@example.org", "alice@example.org", "dave@elsewhere.example")
+        self.assertTrue(self.result(self.directory.may_send_as(ALICE, INFO)))
+        self.assertFalse(self.result(self.directory.may_send_as(DAVE, INFO)))
+
+    def test_aliases_that_lead_out_are_followed_ten_deep_and_no_deeper(self) -> None:
+        self.alias("a0@example.org", "dave@elsewhere.example")
+        for depth in range(1, 10):
+            self.alias(f"a{depth}@example.org", f"a{depth - 1}@example.org")
+        self.assertEqual({"dave@elsewhere.example"}, self.expansion("a9@example.org")[0])
+        self.refused("more than 10 aliases", self.alias, "a10@example.org", "a9@example.org")
+
+    def test_key_of_return_paths_is_the_server_s_own_and_stays(self) -> None:
+        self.assertEqual(32, len(self.directory.srs_key))
+        self.assertEqual(self.directory.srs_key, self.open().srs_key)
+        self.assertNotEqual(self.directory.srs_key, self.directory.salt(ALICE))

@@ -84,6 +84,16 @@ class DomainTests(CommandCase):
         self.assertRegex(row["created"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertRegex(self.succeed("domain", "list"), r"(?m)^example\.org +1 +0 ")
 
+    def test_domain_may_leave_senders_as_they_are(self) -> None:
+        self.succeed("domain", "add", "example.org")
+        self.assertEqual("example.org: srs=off\n", self.succeed("domain", "set", "example.org", "srs=off"))
+        (row,) = json.loads(self.succeed("domain", "list", "--json"))
+        self.assertEqual(["srs=off"], row["settings"])
+        output = self.succeed("domain", "set", "example.org", "srs=default")
+        self.assertEqual("example.org: nothing in particular\n", output)
+        self.fail_with("neither on nor off", "domain", "set", "example.org", "srs=no")
+        self.fail_with("is not a domain", "domain", "set", "other.example", "srs=off")
+
     def test_new_domain_reminds_of_its_postmaster(self) -> None:
         output = self.succeed("domain", "add", "Example.ORG")
         self.assertIn("added example.org", output)
@@ -179,20 +189,45 @@ class AliasTests(CommandCase):
         rows = json.loads(self.succeed("alias", "list", "example.org", "--json"))
         self.assertEqual(
             [
-                {"alias": "@example.org", "targets": ["info@example.org"]},
-                {"alias": "info@example.org", "targets": ["alice@example.org", "bob@example.org"]},
+                {"alias": "@example.org", "targets": ["info@example.org"], "owner": None},
+                {"alias": "info@example.org", "targets": ["alice@example.org", "bob@example.org"], "owner": None},
             ],
             rows,
         )
-        self.assertIn("alice@example.org bob@example.org\n", self.succeed("alias", "list"))
+        self.assertIn("alice@example.org bob@example.org  -\n", self.succeed("alias", "list"))
         self.succeed("alias", "remove", "info@example.org", "bob@example.org")
         self.succeed("alias", "remove", "@example.org")
         rows = json.loads(self.succeed("alias", "list", "--json"))
-        self.assertEqual([{"alias": "info@example.org", "targets": ["alice@example.org"]}], rows)
+        self.assertEqual([{"alias": "info@example.org", "targets": ["alice@example.org"], "owner": None}], rows)
 
-    def test_target_elsewhere_is_refused_for_now(self) -> None:
+    def test_alias_may_lead_to_another_domain_and_says_where_nothing_leaves(self) -> None:
         self.add_alice()
-        self.fail_with("outgoing mail", "alias", "add", "info@example.org", "bob@elsewhere.example")
+        add = ("alias", "add", "info@example.org", "alice@example.org", "bob@elsewhere.example")
+        leads = "info@example.org now leads to alice@example.org, bob@elsewhere.example\n"
+        self.assertEqual(leads, self.succeed(*add))
+        Path(self.config).write_text('hostname = "mail.example.org"\n[relay]\nenabled = false\n')
+        note = "nothing reaches bob@elsewhere.example while [relay] has enabled = false\n"
+        self.assertEqual(leads + note, self.succeed(*add))
+        self.fail_with("is no address", "alias", "add", "info@example.org", "@elsewhere.example")
+
+    def owners(self) -> dict[str, str | None]:
+        rows = json.loads(self.succeed("alias", "list", "--json"))
+        return {row["alias"]: row["owner"] for row in rows}
+
+    def test_list_has_an_owner_who_is_shown_changed_and_removed(self) -> None:
+        self.add_alice()
+        self.succeed("alias", "add", "list@example.org", "bob@elsewhere.example", "--owner", "Alice@example.org")
+        self.assertEqual({"list@example.org": "alice@example.org"}, self.owners())
+        self.assertIn("bob@elsewhere.example  alice@example.org\n", self.succeed("alias", "list"))
+        output = self.succeed("alias", "set", "list@example.org", "owner=default")
+        self.assertEqual("list@example.org: nothing in particular\n", output)
+        self.assertEqual({"list@example.org": None}, self.owners())
+        output = self.succeed("alias", "set", "list@example.org", "owner=alice@example.org")
+        self.assertEqual("list@example.org: owner=alice@example.org\n", output)
+        self.assertEqual({"list@example.org": "alice@example.org"}, self.owners())
+        self.fail_with("no account", "alias", "set", "list@example.org", "owner=bob@elsewhere.example")
+        self.fail_with("is no alias", "alias", "set", "other@example.org", "owner=alice@example.org")
+        self.fail_with("there is owner", "alias", "set", "list@example.org", "sender=alice@example.org")
 
 
 class ImportTests(CommandCase):

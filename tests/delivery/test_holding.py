@@ -9,7 +9,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.targets import NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients
+from tests.targets import NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients, return_paths
 from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.homeward import Homeward
 from twisted_mail.delivery.router import Router
@@ -32,7 +32,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.local = UnreliableTarget()
         self.outside = UnreliableTarget()
-        self.router = Router(USERS, self.local, self.outside)
+        self.router = Router(USERS, self.local, self.outside, return_paths(USERS))
 
     def now(self, awaitable: Awaitable[T]) -> T:
         return self.successResultOf(Deferred.fromCoroutine(awaitable))  # type: ignore[arg-type,no-any-return]  # all of ours are coroutines

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.targets import LATER, ORIGIN, FixedUsers, UnreliableTarget, message
+from tests.targets import LATER, ORIGIN, FixedUsers, UnreliableTarget, message, return_paths
 from twisted_mail.delivery.receipts import Receipted
 from twisted_mail.delivery.router import Router
 from twisted_mail.interfaces import IDelivery
@@ -37,7 +37,8 @@ class ReceiptTests(SynchronousTestCase):
         self.local = UnreliableTarget()
         self.outside = UnreliableTarget()
         """Where reports go too: the sender is nobody of ours."""
-        self.target = Receipted(Router(USERS, self.local, self.outside), "mail.example.org", Clock())
+        router = Router(USERS, self.local, self.outside, return_paths(USERS))
+        self.target = Receipted(router, "mail.example.org", Clock())
 
     def begin(self, *recipients: Recipient, null: bool = False, options: MailOptions | None = None) -> IDelivery:
         begun = self.target.begin(ORIGIN, None if null else THEM, options or MailOptions())

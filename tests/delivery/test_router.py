@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients
+from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients, return_paths
 from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.smtp.address import parse_address
@@ -18,6 +18,7 @@ USERS = FixedUsers(
         "bob@example.org": "bob@example.org",
         "all@example.org": "alice@example.org bob@example.org",
         "both@example.org": "alice@example.org carol@elsewhere.example",
+        "erin@example.org": "erin@elsewhere.example",
     }
 )
 
@@ -27,8 +28,11 @@ class RouterTests(SynchronousTestCase):
         self.local = UnreliableTarget()
         self.outside = UnreliableTarget()
 
+    def router(self) -> Router:
+        return Router(USERS, self.local, self.outside, return_paths(USERS))
+
     def begin(self, target: IDeliveryTarget | None = None) -> IDelivery:
-        target = target or Router(USERS, self.local, self.outside)
+        target = target or self.router()
         begun = target.begin(ORIGIN, parse_address("x@sender.example"), MailOptions())
         return self.successResultOf(Deferred.fromCoroutine(begun))
 
@@ -61,11 +65,24 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual(b"Subject: hello\n\nHello\n", self.local.taken[0][2])
 
     def test_what_goes_to_several_names_none_of_them(self) -> None:
-        for texts in (["both@example.org", "alice@example.org"], ["carol@elsewhere.example"]):
-            delivery = self.begin()
-            self.add(delivery, *texts)
-            self.assertEqual([None] * len(texts), self.deliver(delivery))
-            self.assertEqual(b"Subject: hello\n\nHello\n", self.outside.taken.pop()[2])
+        delivery = self.begin()
+        self.add(delivery, "carol@elsewhere.example")
+        self.assertEqual([None], self.deliver(delivery))
+        self.assertEqual(b"Subject: hello\n\nHello\n", self.outside.taken.pop()[2])
+
+    def test_each_alias_that_leads_out_is_named_on_its_own_way_only(self) -> None:
+        delivery = self.begin()
+        self.add(delivery, "both@example.org", "dave@elsewhere.example", "erin@example.org", "alice@example.org")
+        self.assertEqual([None] * 4, self.deliver(delivery))
+        named = {taken[0].address.local_part: text.partition(b"Subject")[0] for _, taken, text in self.outside.taken}
+        expected = {
+            "carol": b"Delivered-To: both@example.org\n",
+            "dave": b"",
+            "erin": b"Delivered-To: erin@example.org\n",
+        }
+        self.assertEqual(expected, named)
+        ((_, _, text),) = self.local.taken
+        self.assertEqual(b"Subject: hello\n\nHello\n", text)
 
     def test_unknown_user_is_refused_and_the_others_go_on(self) -> None:
         delivery = self.begin()
@@ -93,8 +110,19 @@ class RouterTests(SynchronousTestCase):
             self.assertIn("abort", self.local.steps)
             self.assertIn("abort", self.outside.steps)
 
-    def test_outside_target_that_refuses_leaves_no_local_recipient_behind(self) -> None:
-        delivery = self.begin(Router(USERS, self.local, Refusing(NEVER.reply)))
+    def test_outside_target_that_refuses_for_now_leaves_no_local_recipient_behind(self) -> None:
+        delivery = self.begin(Router(USERS, self.local, Refusing(LATER.reply), return_paths(USERS)))
         (both,) = recipients("both@example.org")
         self.failureResultOf(Deferred.fromCoroutine(delivery.add_recipient(both)), SMTPError)
         self.assertEqual([], self.local.steps)
+
+    def test_members_here_get_theirs_where_nothing_may_leave(self) -> None:
+        delivery = self.begin(Router(USERS, self.local, Refusing(NEVER.reply), return_paths(USERS)))
+        self.add(delivery, "both@example.org")
+        for text in ("erin@example.org", "carol@elsewhere.example"):
+            (recipient,) = recipients(text)
+            failure = self.failureResultOf(Deferred.fromCoroutine(delivery.add_recipient(recipient)), SMTPError)
+            self.assertEqual(NEVER.reply, failure.value.reply)
+        self.assertEqual([None], self.deliver(delivery))
+        ((_, taken, _),) = self.local.taken
+        self.assertEqual(recipients("alice@example.org"), taken)

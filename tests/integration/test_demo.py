@@ -167,6 +167,19 @@ def test_nobody_outside_can_connect(demo: Demo) -> None:
     assert set(listening.values()) <= loopback
 
 
+def test_alias_that_leads_out_lands_in_the_demo_mailbox_too(demo: Demo, environment: dict[str, str]) -> None:
+    command = [program("mailserver"), "alias", "add", "team@localhost", "someone@far.example"]
+    done = subprocess.run(command, cwd=demo.folder, env=environment, capture_output=True, text=True, check=True)
+    assert "demo mode sends nothing out: what is for someone@far.example lands in the demo mailbox" in done.stdout
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "anybody@else.example", "team@localhost", "to the team"
+    letter.set_content("x\n")
+    with smtplib.SMTP("localhost", SMTP) as client:
+        client.send_message(letter)
+    [octets] = inbox(demo.trusting(), demo.password())
+    assert b"Return-Path: <anybody@else.example>" in octets
+
+
 def test_mail_to_any_domain_lands_in_the_demo_mailbox(demo: Demo) -> None:
     password = demo.password()
     letter = EmailMessage()

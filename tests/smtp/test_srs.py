@@ -107,6 +107,14 @@ class RestoringTests(TestCase):
             literal = Address(change(rewritten("b@[IPv6:2001:db8::1]").local_part), "example.org")
             self.assertEqual("b@[IPv6:2001:db8::1]", str(OURS.restore(literal, NOW).key))
 
+    def test_letters_that_only_look_alike_in_lower_case_are_refused(self) -> None:
+        came = rewritten("bob@sender.example", 10 * 32 * DAY).local_part
+        self.assertIn("=KA=", came)
+        self.refused(Address(came.replace("=KA=", "=\u212aA="), "example.org"), "not made here")
+        came = rewritten("bob@kiosk.example").local_part
+        self.assertEqual("kiosk.example", OURS.restore(Address(came, "example.org"), NOW).domain)
+        self.refused(Address(came.replace("=kiosk.", "=\u212aiosk..", 1), "example.org"), "not made here")
+
     def test_made_up_address_is_refused(self) -> None:
         for text in FORGED:
             self.refused(text, "not made here")

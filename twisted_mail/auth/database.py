@@ -75,9 +75,30 @@ _PASSWORD_FOR_CRAM_MD5 = """
 ALTER TABLE account ADD COLUMN shared_secret TEXT NOT NULL DEFAULT ''
 """
 
-_CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD, _PASSWORD_FOR_CRAM_MD5)
+_LISTS_WITH_OWNERS = """
+CREATE TABLE alias_owner (
+    domain TEXT NOT NULL REFERENCES domain (name) ON DELETE CASCADE,
+    local_part TEXT NOT NULL,
+    owner_domain TEXT NOT NULL,
+    owner_local_part TEXT NOT NULL,
+    PRIMARY KEY (domain, local_part),
+    FOREIGN KEY (owner_domain, owner_local_part) REFERENCES account (domain, local_part) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX alias_owner_account ON alias_owner (owner_domain, owner_local_part);
+CREATE TABLE domain_attribute (
+    domain TEXT NOT NULL REFERENCES domain (name) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (domain, name)
+) WITHOUT ROWID
+"""
+
+_CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD, _PASSWORD_FOR_CRAM_MD5, _LISTS_WITH_OWNERS)
 VERSION = len(_CHANGES)
 """Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
+
+KEYS = ("salt", "srs")
+"""Random octets that no other server has: for password salts, and for return paths (smtp/srs.py)."""
 
 
 class Database:
@@ -131,7 +152,8 @@ class Database:
                 for statement in change.split(";\n"):
                     writer.execute(statement)
             if version < VERSION:
-                writer.execute("INSERT OR IGNORE INTO server_key VALUES ('salt', ?)", (secrets.token_bytes(32),))
+                for name in KEYS:
+                    writer.execute("INSERT OR IGNORE INTO server_key VALUES (?, ?)", (name, secrets.token_bytes(32)))
                 writer.execute(f"PRAGMA user_version = {VERSION}")
 
 

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from sqlite3 import Connection, Cursor
 
 from zope.interface import implementer
 
 from twisted_mail.auth import expansion
+from twisted_mail.auth.aliases import Aliases, forget_empty
 from twisted_mail.auth.apppasswords import AppPasswords
 from twisted_mail.auth.database import Database, now
 from twisted_mail.auth.expansion import Standing
-from twisted_mail.auth.names import DirectoryError, alias_text, check_account, login_and_view, without_tag
+from twisted_mail.auth.lookup import TableLookup, columns
+from twisted_mail.auth.names import DirectoryError, check_account, login_and_view, without_tag
 from twisted_mail.auth.passwords import hash_password, new_verifier
 from twisted_mail.auth.terms import AccountTerms
 from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 
-__all__ = ["Account", "Alias", "Directory", "DirectoryError", "Domain", "NewAccount"]
+__all__ = ["Account", "Directory", "DirectoryError", "Domain", "NewAccount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +60,6 @@ class NewAccount:
     verifier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """An address that stands for others; `Address("", domain)` is the domain's catch-all."""
-
-    address: Address
-    targets: tuple[Address, ...]
-
-
-class _Lookup:
-    """Questions about one address; reactor's thread, or that of a command."""
-
-    def __init__(self, select: Callable[..., Cursor]) -> None:
-        """*select*: `execute` of the connection to ask."""
-        self._select = select
-
-    def has_domain(self, domain: str) -> bool:
-        return bool(self._select("SELECT 1 FROM domain WHERE name = ?", (domain,)).fetchall())
-
-    def standing(self, address: Address) -> Standing:
-        rows = self._select(
-            "SELECT disabled FROM account WHERE domain = ? AND local_part = ?", _key(address)
-        ).fetchall()
-        if not rows:
-            return Standing.NONE
-        return Standing.DISABLED if rows[0][0] else Standing.ACTIVE
-
-    def targets(self, address: Address) -> list[Address]:
-        rows = self._select(
-            "SELECT target_local_part, target_domain FROM alias WHERE domain = ? AND local_part = ? ORDER BY position",
-            _key(address),
-        ).fetchall()
-        return [Address(*row) for row in rows]
-
-
 DOMAIN_REMEMBERED = 1.0
 """Seconds for which a domain stays ours after it was looked up: one that is removed is refused that much later."""
 
@@ -105,11 +72,15 @@ class Directory:
         """*path*: the SQLite file, made where it is missing.  Raises DirectoryError."""
         self._database = Database(path)
         self._select = self._database.select
-        self._lookup = _Lookup(self._select)
+        self._lookup = TableLookup(self._select)
         self._known_domains: dict[str, float] = {}
+        self.aliases = Aliases(self._database)
         self.app_passwords = AppPasswords(self._database)
         self.terms = AccountTerms(self._database)
-        ((self._salt_key,),) = self._select("SELECT octets FROM server_key WHERE name = 'salt'").fetchall()
+        keys = dict(self._select("SELECT name, octets FROM server_key").fetchall())
+        self._salt_key = keys["salt"]
+        self.srs_key: bytes = keys["srs"]
+        """Of smtp/srs.py: shared by all processes of this server, unknown to others."""
 
     def close(self) -> None:
         self._database.close()
@@ -142,6 +113,13 @@ class Directory:
             return account in self.expansion(wanted).mailboxes
         except (NoSuchUser, UserDisabled):
             return False
+
+    async def members(self, address: Address, owner: Address) -> Sequence[Address]:
+        alias = Address(address.local_part, address.domain or owner.domain).key
+        found = self.aliases.owned(alias, owner)
+        if found is None:
+            raise NoSuchUser(str(alias))
+        return found
 
     def expansion(self, address: Address) -> Expansion:
         """As IUsers.expand, at once.  `<postmaster>` without a domain is that of the first one (RFC 5321 §4.5.1)."""
@@ -194,7 +172,7 @@ class Directory:
         with self._database.transaction() as writer:
             changed = writer.execute(
                 "UPDATE account SET password = ?, verifier = ? WHERE domain = ? AND local_part = ? AND password = ?",
-                (password, verifier, *_key(account.address), account.password),
+                (password, verifier, *columns(account.address), account.password),
             )
             return changed.rowcount == 1
 
@@ -211,14 +189,14 @@ class Directory:
     def add_domain(self, name: str) -> None:
         """Raises DirectoryError."""
         with self._database.transaction() as writer:
-            if _Lookup(writer.execute).has_domain(name):
+            if TableLookup(writer.execute).has_domain(name):
                 raise DirectoryError(f"{name} is there already")
             writer.execute("INSERT INTO domain (name, created) VALUES (?, ?)", (name, now()))
 
     def remove_domain(self, name: str, *, force: bool = False) -> None:
         """*force*: with its accounts and aliases.  Mail on disk stays.  Raises DirectoryError."""
         with self._database.transaction() as writer:
-            _require_domain(_Lookup(writer.execute), name)
+            TableLookup(writer.execute).require_domain(name)
             held = writer.execute(
                 "SELECT (SELECT count(*) FROM account WHERE domain = ?1),"
                 " (SELECT count(DISTINCT local_part) FROM alias WHERE domain = ?1)",
@@ -229,13 +207,29 @@ class Directory:
             writer.execute("DELETE FROM alias WHERE ?1 IN (domain, target_domain)", (name,))
             writer.execute("DELETE FROM account WHERE domain = ?", (name,))
             writer.execute("DELETE FROM domain WHERE name = ?", (name,))
+            forget_empty(writer)
+
+    def domain_attributes(self, name: str) -> dict[str, str]:
+        """What `mailserver domain set` has set for this domain."""
+        rows = self._select("SELECT name, value FROM domain_attribute WHERE domain = ? ORDER BY name", (name,))
+        return dict(rows.fetchall())
+
+    def set_domain_attributes(self, name: str, values: Mapping[str, str | None]) -> None:
+        """None: as for every domain.  Raises DirectoryError."""
+        with self._database.transaction() as writer:
+            TableLookup(writer.execute).require_domain(name)
+            for attribute, value in values.items():
+                if value is None:
+                    writer.execute("DELETE FROM domain_attribute WHERE domain = ? AND name = ?", (name, attribute))
+                else:
+                    writer.execute("INSERT OR REPLACE INTO domain_attribute VALUES (?, ?, ?)", (name, attribute, value))
 
     # ---- accounts
 
     def account(self, address: Address) -> Account | None:
         rows = self._select(
             "SELECT password, disabled, created, verifier FROM account WHERE domain = ? AND local_part = ?",
-            _key(address),
+            columns(address),
         ).fetchall()
         return Account(address, rows[0][0], bool(rows[0][1]), *rows[0][2:]) if rows else None
 
@@ -263,23 +257,24 @@ class Directory:
     def add_accounts(self, accounts: Iterable[NewAccount]) -> None:
         """All of them or none.  Raises DirectoryError about the first that cannot be added."""
         with self._database.transaction() as writer:
-            lookup = _Lookup(writer.execute)
+            lookup = TableLookup(writer.execute)
             for new in accounts:
                 _check_new_account(lookup, new.address)
                 writer.execute(
                     "INSERT INTO account (domain, local_part, password, verifier, created) VALUES (?, ?, ?, ?, ?)",
-                    (*_key(new.address), new.password, new.verifier, now()),
+                    (*columns(new.address), new.password, new.verifier, now()),
                 )
 
     def remove_account(self, address: Address) -> list[Address]:
         """Mail on disk stays.  Returns the aliases that led to it and no longer do.  Raises DirectoryError."""
         with self._database.transaction() as writer:
-            _require_account(_Lookup(writer.execute), address)
+            TableLookup(writer.execute).require_account(address)
             led = writer.execute(
                 "DELETE FROM alias WHERE target_domain = ? AND target_local_part = ? RETURNING local_part, domain",
-                _key(address),
+                columns(address),
             ).fetchall()
-            writer.execute("DELETE FROM account WHERE domain = ? AND local_part = ?", _key(address))
+            writer.execute("DELETE FROM account WHERE domain = ? AND local_part = ?", columns(address))
+            forget_empty(writer)
         return [Address(*row) for row in led]
 
     def set_password(self, address: Address, password: str, verifier: str = "", shared_secret: str = "") -> None:
@@ -288,149 +283,55 @@ class Directory:
         Raises DirectoryError.
         """
         with self._database.transaction() as writer:
-            _require_account(_Lookup(writer.execute), address)
+            TableLookup(writer.execute).require_account(address)
             writer.execute(
                 "UPDATE account SET password = ?, verifier = ?, shared_secret = ? WHERE domain = ? AND local_part = ?",
-                (password, verifier, shared_secret, *_key(address)),
+                (password, verifier, shared_secret, *columns(address)),
             )
 
     def shared_secret(self, address: Address) -> str | None:
         """The password itself, for CRAM-MD5; None: the account has not opted in to that."""
         rows = self._select(
-            "SELECT shared_secret FROM account WHERE domain = ? AND local_part = ?", _key(address)
+            "SELECT shared_secret FROM account WHERE domain = ? AND local_part = ?", columns(address)
         ).fetchall()
         return rows[0][0] or None if rows else None
 
     def set_disabled(self, address: Address, disabled: bool) -> None:
         """A disabled account takes no mail and no login.  Raises DirectoryError."""
         with self._database.transaction() as writer:
-            _require_account(_Lookup(writer.execute), address)
+            TableLookup(writer.execute).require_account(address)
             writer.execute(
-                "UPDATE account SET disabled = ? WHERE domain = ? AND local_part = ?", (disabled, *_key(address))
+                "UPDATE account SET disabled = ? WHERE domain = ? AND local_part = ?", (disabled, *columns(address))
             )
 
     def attributes(self, address: Address) -> dict[str, str]:
         """What `mailserver account set` has set for this account."""
         rows = self._select(
-            "SELECT name, value FROM account_attribute WHERE domain = ? AND local_part = ? ORDER BY name", _key(address)
+            "SELECT name, value FROM account_attribute WHERE domain = ? AND local_part = ? ORDER BY name",
+            columns(address),
         )
         return dict(rows.fetchall())
 
     def set_attributes(self, address: Address, values: Mapping[str, str | None]) -> None:
         """None: as for everybody.  Raises DirectoryError."""
         with self._database.transaction() as writer:
-            _require_account(_Lookup(writer.execute), address)
+            TableLookup(writer.execute).require_account(address)
             for name, value in values.items():
                 if value is None:
                     writer.execute(
                         "DELETE FROM account_attribute WHERE domain = ? AND local_part = ? AND name = ?",
-                        (*_key(address), name),
+                        (*columns(address), name),
                     )
                 else:
                     writer.execute(
-                        "INSERT OR REPLACE INTO account_attribute VALUES (?, ?, ?, ?)", (*_key(address), name, value)
+                        "INSERT OR REPLACE INTO account_attribute VALUES (?, ?, ?, ?)", (*columns(address), name, value)
                     )
 
-    # ---- aliases
 
-    def aliases(self, domain: str | None = None) -> list[Alias]:
-        """All, or those of one domain, in the order of the alphabet."""
-        rows = self._select(
-            "SELECT local_part, domain, target_local_part, target_domain FROM alias"
-            " WHERE ?1 IS NULL OR domain = ?1 ORDER BY domain, local_part, position",
-            (domain,),
-        ).fetchall()
-        found: dict[Address, list[Address]] = {}
-        for local, name, target_local, target_domain in rows:
-            found.setdefault(Address(local, name), []).append(Address(target_local, target_domain))
-        return [Alias(address, tuple(targets)) for address, targets in found.items()]
-
-    def add_alias(self, address: Address, targets: Sequence[Address]) -> None:
-        """Add *targets* to those that the alias has.  Raises DirectoryError."""
-        with self._database.transaction() as writer:
-            lookup = _Lookup(writer.execute)
-            _require_domain(lookup, address.domain)
-            if lookup.standing(address) is not Standing.NONE:
-                raise DirectoryError(f"{address} is an account; an alias needs an address of its own")
-            known = lookup.targets(address)
-            new = [target for target in dict.fromkeys(targets) if target not in known]
-            for target in new:
-                _check_target(lookup, address, target)
-                _insert_target(writer, address, target)
-            _check_depth(lookup, address, new)
-
-    def remove_alias(self, address: Address, targets: Sequence[Address] = ()) -> None:
-        """The whole alias, or only some of its targets.  Raises DirectoryError."""
-        with self._database.transaction() as writer:
-            known = _Lookup(writer.execute).targets(address)
-            if not known:
-                raise DirectoryError(f"{alias_text(address)} is no alias; see: mailserver alias list")
-            for target in targets or known:
-                if target not in known:
-                    raise DirectoryError(f"{alias_text(address)} does not lead to {target}")
-                writer.execute(
-                    "DELETE FROM alias WHERE domain = ? AND local_part = ?"
-                    " AND target_domain = ? AND target_local_part = ?",
-                    (*_key(address), *_key(target)),
-                )
-
-
-def _key(address: Address) -> tuple[str, str]:
-    return address.domain, address.local_part
-
-
-def _require_domain(lookup: _Lookup, name: str) -> None:
-    if not lookup.has_domain(name):
-        raise DirectoryError(f"{name} is not a domain of this server; first: mailserver domain add {name}")
-
-
-def _require_account(lookup: _Lookup, address: Address) -> None:
-    if lookup.standing(address) is Standing.NONE:
-        raise DirectoryError(f"there is no account {address}; see: mailserver account list")
-
-
-def _check_new_account(lookup: _Lookup, address: Address) -> None:
+def _check_new_account(lookup: TableLookup, address: Address) -> None:
     check_account(address)
-    _require_domain(lookup, address.domain)
+    lookup.require_domain(address.domain)
     if lookup.standing(address) is not Standing.NONE:
         raise DirectoryError(f"{address} is there already; a new password: mailserver passwd {address}")
     if lookup.targets(address):
         raise DirectoryError(f"{address} is an alias; first: mailserver alias remove {address}")
-
-
-def _check_target(lookup: _Lookup, alias: Address, target: Address) -> None:
-    if target == alias:
-        raise DirectoryError(f"{alias_text(alias)} cannot be an alias of itself")
-    if not lookup.has_domain(target.domain):
-        raise DirectoryError(
-            f"{target} is not in a domain of this server; forwarding to other domains comes with outgoing mail"
-        )
-    if _accounts_behind(lookup, target) is None:
-        raise DirectoryError(f"{target} does not exist; first: mailserver account add {target}")
-
-
-def _check_depth(lookup: _Lookup, alias: Address, targets: Sequence[Address]) -> None:
-    reached = _accounts_behind(lookup, alias) or set()
-    for target in targets:
-        if not (_accounts_behind(lookup, target) or set()) <= reached:
-            raise DirectoryError(
-                f"{target} leads through more than {expansion.MAX_DEPTH} aliases in a row; name the accounts instead"
-            )
-
-
-def _accounts_behind(lookup: _Lookup, address: Address) -> set[Address] | None:
-    """None: it does not exist.  Empty: they are disabled."""
-    try:
-        return set(expansion.expand(lookup, address).mailboxes)
-    except NoSuchUser:
-        return None
-    except UserDisabled:
-        return set()
-
-
-def _insert_target(writer: Connection, alias: Address, target: Address) -> None:
-    writer.execute(
-        "INSERT INTO alias (domain, local_part, position, target_domain, target_local_part) VALUES (?1, ?2,"
-        " (SELECT coalesce(max(position), 0) + 1 FROM alias WHERE domain = ?1 AND local_part = ?2), ?3, ?4)",
-        (*_key(alias), *_key(target)),
-    )

@@ -1,4 +1,4 @@
-"""`mailserver account set`: what is particular to one account.
+"""`mailserver account set`: what is particular to one account; and what `set` is like for domains and aliases.
 
 ATTRIBUTES says which there are.  What acts on them reads them from the directory, in the form in which they are stored.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from twisted_mail.auth.names import account_address
-from twisted_mail.cli.commandline import CommandError, Parser, add_command
+from twisted_mail.cli.commandline import CommandError, Parser, Run, add_command
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.units import duration_text, parse_duration
 
@@ -63,16 +63,27 @@ ATTRIBUTES: Mapping[str, Attribute] = {
 
 def add_set(commands: argparse._SubParsersAction[Parser]) -> None:
     """account set."""
-    known = "; ".join(f"{name}: {attribute.help}" for name, attribute in ATTRIBUTES.items())
-    text = f"Set what is particular to an account.  {known}.  NAME={DEFAULT} removes it."
-    parser = add_command(commands, "set", text, set_attributes)
+    parser = add_set_command(commands, "an account", ATTRIBUTES, set_attributes)
     parser.add_argument("address", metavar="ADDRESS")
+    add_settings(parser)
+
+
+def add_set_command(
+    commands: argparse._SubParsersAction[Parser], whose: str, attributes: Mapping[str, Attribute], run: Run
+) -> Parser:
+    """A `set`; it needs the argument that says whose, then `add_settings`."""
+    known = "; ".join(f"{name}: {attribute.help}" for name, attribute in attributes.items())
+    text = f"Set what is particular to {whose}.  {known}.  NAME={DEFAULT} removes it."
+    return add_command(commands, "set", text, run)
+
+
+def add_settings(parser: Parser) -> None:
     parser.add_argument("settings", metavar="NAME=VALUE", nargs="+")
 
 
 def set_attributes(arguments: argparse.Namespace) -> None:
     address = account_address(arguments.address)
-    values = dict(_parsed(setting) for setting in arguments.settings)
+    values = parsed_settings(arguments, ATTRIBUTES)
     with opened_directory(configuration(arguments)) as directory:
         directory.set_attributes(address, values)
         now = directory.attributes(address)
@@ -84,11 +95,16 @@ def settings_in_words(values: Mapping[str, str]) -> list[str]:
     return [f"{name}={value if name in _COUNTS else duration_text(int(value))}" for name, value in values.items()]
 
 
-def _parsed(setting: str) -> tuple[str, str | None]:
+def parsed_settings(arguments: argparse.Namespace, attributes: Mapping[str, Attribute]) -> dict[str, str | None]:
+    """As they are stored; None: removed.  Raises CommandError."""
+    return dict(_parsed(setting, attributes) for setting in arguments.settings)
+
+
+def _parsed(setting: str, attributes: Mapping[str, Attribute]) -> tuple[str, str | None]:
     name, equals, value = setting.partition("=")
-    attribute = ATTRIBUTES.get(name)
+    attribute = attributes.get(name)
     if not equals or attribute is None:
-        raise CommandError(f'"{setting}" is not NAME=VALUE; there is {", ".join(ATTRIBUTES)}')
+        raise CommandError(f'"{setting}" is not NAME=VALUE; there is {", ".join(attributes)}')
     if value == DEFAULT:
         return name, None
     try:

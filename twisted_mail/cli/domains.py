@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 
 from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
+from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings, parsed_settings
 from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_rows, timestamp
@@ -14,12 +17,26 @@ from twisted_mail.interfaces import NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address
 
 
+def _on_or_off(text: str) -> str:
+    if text not in (ON, OFF):
+        raise ValueError(f'"{text}" is neither {ON} nor {OFF}')
+    return text
+
+
+ATTRIBUTES: Mapping[str, Attribute] = {
+    SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
+}
+
+
 def add_family(parser: Parser) -> None:
-    """domain add, list, remove."""
+    """domain add, list, set, remove."""
     commands = subcommands(parser)
     add = add_command(commands, "add", "Take mail for a domain.", add_domain)
     add.add_argument("domain", metavar="DOMAIN")
     add_json(add_command(commands, "list", "List the domains.", list_domains))
+    setting = add_set_command(commands, "a domain", ATTRIBUTES, set_attributes)
+    setting.add_argument("domain", metavar="DOMAIN")
+    add_settings(setting)
     remove = add_command(commands, "remove", "Take no more mail for a domain; mail on disk stays.", remove_domain)
     remove.add_argument("domain", metavar="DOMAIN")
     remove.add_argument("--force", action="store_true", help="with all its accounts and aliases")
@@ -38,11 +55,30 @@ def add_domain(arguments: argparse.Namespace) -> None:
 
 def list_domains(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
-        found = directory.domains()
-    rows: list[dict[str, object]] = [
-        {"domain": d.name, "accounts": d.accounts, "aliases": d.aliases, "created": timestamp(d.created)} for d in found
-    ]
+        rows: list[dict[str, object]] = [
+            {
+                "domain": domain.name,
+                "accounts": domain.accounts,
+                "aliases": domain.aliases,
+                "created": timestamp(domain.created),
+                "settings": _in_words(directory.domain_attributes(domain.name)),
+            }
+            for domain in directory.domains()
+        ]
     print_rows(rows, as_json=arguments.json, nothing="no domains yet; first: mailserver domain add DOMAIN")
+
+
+def set_attributes(arguments: argparse.Namespace) -> None:
+    name = domain_name(arguments.domain)
+    values = parsed_settings(arguments, ATTRIBUTES)
+    with opened_directory(configuration(arguments)) as directory:
+        directory.set_domain_attributes(name, values)
+        now = directory.domain_attributes(name)
+    print(f"{name}: {', '.join(_in_words(now)) or 'nothing in particular'}")
+
+
+def _in_words(values: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in values.items()]
 
 
 def remove_domain(arguments: argparse.Namespace) -> None:

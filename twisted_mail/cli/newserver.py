@@ -170,7 +170,7 @@ def _make_account(config: Config, new: NewServer, password: str) -> None:
         for name in POSTMASTERS:
             address = Address(name, new.domain)
             if address != new.account:
-                directory.add_alias(address, [new.account])
+                directory.aliases.add(address, [new.account])
 
 
 @contextmanager

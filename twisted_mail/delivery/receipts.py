@@ -1,8 +1,8 @@
 """Tells senders who asked for it that a message has arrived (NOTIFY=SUCCESS, RFC 3461 §5.2.1).
 
-A recipient here is reported as delivered once the message is on disk; an alias of several as expanded, and its members
-report no success of their own (RFC 3461 §5.2.7).  What goes on to another server is reported by the queue, or by that
-server.  A report that cannot be written costs the message nothing: it is logged.
+A recipient here is reported as delivered once the message is on disk; an alias of several, or a list with an owner, as
+expanded, and its members report no success of their own (RFC 3461 §5.2.7).  What goes on to another server is reported
+by the queue, or by that server.  A report that cannot be written costs the message nothing: it is logged.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Receipted:
         if not (recipient.options.notify or Notify.NEVER) & Notify.SUCCESS:
             return None
         expansion = await self._router.expand(recipient.address)
-        if len(expansion.mailboxes) + len(expansion.outside) > 1:
+        owned = any(way.owner is not None for way in expansion.ways.values())
+        if owned or len(expansion.mailboxes) + len(expansion.outside) > 1:
             return Action.EXPANDED
         return Action.DELIVERED if expansion.mailboxes else None
 

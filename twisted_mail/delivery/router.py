@@ -1,20 +1,25 @@
 """Sends each recipient of a message to where it belongs: a mailbox here, or the world outside.
 
-A message goes to all its targets or to none: with several, all of them prepare before one commits.  (A commit that
-fails after another succeeded answers 451, and the client's retry makes a second copy in the target that had it.)
+Where an alias leads out of the server, or is a list with an owner, the copies have another envelope sender
+(forwarding.py), and each sender, target and alias that leads out makes a delivery of its own.  A message goes to all of
+them or to none: with several, all prepare before one commits.  (A commit that fails after another succeeded answers
+451, and the client's retry makes a second copy in the target that had it.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, UserDisabled
+from twisted_mail.delivery.forwarding import ReturnPaths
+from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, UserDisabled, Way
 from twisted_mail.message.header import delivered_to
 from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 Results = Mapping[Recipient, SMTPError | None]
@@ -24,18 +29,23 @@ Results = Mapping[Recipient, SMTPError | None]
 class Router:
     """*local* takes the accounts' canonical addresses, *outside* everything in domains that are not ours."""
 
-    def __init__(self, users: IUsers, local: IDeliveryTarget, outside: IDeliveryTarget) -> None:
+    def __init__(
+        self, users: IUsers, local: IDeliveryTarget, outside: IDeliveryTarget, return_paths: ReturnPaths
+    ) -> None:
         self._users = users
+        self.return_paths = return_paths
         self.local = local
         self.outside = outside
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         return _RoutedDelivery(self, origin, sender, options)
 
-    async def expand(self, address: Address) -> Expansion:
-        """Where mail for *address* goes.  Raises SMTPError: nowhere."""
+    async def expand(self, address: Address, sender: Address | None = None) -> Expansion:
+        """Where mail for *address* goes.  Raises SMTPError: nowhere, or *sender* has no business there."""
         if address.domain and not await self._users.is_local(address.domain):
             return Expansion((), (address,))
+        if (original := self.return_paths.original(address, sender)) is not None:
+            return await self.expand(original, sender)
         try:
             return await self._users.expand(address)
         except NoSuchUser:
@@ -44,43 +54,81 @@ class Router:
             raise SMTPError.of(550, "2.1", f"The mailbox {address} is switched off") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """What goes the same way in the same name: one delivery."""
+
+    target: IDeliveryTarget
+    sender: Address | None
+    alias: Address | None = None
+    """By which it leaves us: loops.py knows it by that if it comes back (docs/decisions/0013)."""
+    owned: bool = False
+    """*sender* is the owner of a list, who knows nothing of what the first sender wants reported."""
+
+
 @implementer(IDelivery)
 class _RoutedDelivery:
+    _log = Logger()
+
     def __init__(self, router: Router, origin: Origin, sender: Address | None, options: MailOptions) -> None:
         self._router = router
-        self._envelope = (origin, sender, options)
-        self._deliveries: dict[IDeliveryTarget, IDelivery] = {}
+        self._origin = origin
+        self._sender = sender
+        self._options = options
+        self._deliveries: dict[_Leg, IDelivery] = {}
         self._added: set[tuple[IDeliveryTarget, Address]] = set()
-        self._routes: dict[Recipient, list[Recipient]] = {}
+        self._recipients: list[Recipient] = []
 
     async def add_recipient(self, recipient: Recipient) -> None:
-        expansion = await self._router.expand(recipient.address)
-        options = recipient.options
-        if len(expansion.mailboxes) + len(expansion.outside) > 1:
-            options = options.of_members()
-        routed = []
-        # outside first: it may refuse, and then no mailbox here has been added in vain
-        for target, addresses in (
-            (self._router.outside, expansion.outside),
-            (self._router.local, expansion.mailboxes),
-        ):
-            for address in addresses:
-                routed.append(Recipient(address, options))
-                await self._add(target, routed[-1])
-        self._routes[recipient] = routed
+        expansion = await self._router.expand(recipient.address, self._sender)
+        several = len(expansion.mailboxes) + len(expansion.outside) > 1
+        named = Recipient(recipient.address, recipient.options.of_members()) if several else recipient
+        reached, refusal = 0, None
+        for target, address in self._destinations(expansion):
+            try:
+                await self._add(target, address, expansion.ways.get(address), named)
+                reached += 1
+            except SMTPError as error:
+                if error.reply.is_temporary:
+                    raise
+                refusal = refusal or error
+                self._log.warn("{alias}: no way to {member}: {why}", alias=recipient.address, member=address, why=error)
+        if refusal is not None and not reached:
+            raise refusal
+        self._recipients.append(recipient)
 
-    async def _add(self, target: IDeliveryTarget, recipient: Recipient) -> None:
-        if (target, recipient.address) in self._added:
+    def _destinations(self, expansion: Expansion) -> Iterator[tuple[IDeliveryTarget, Address]]:
+        """Outside first: it may refuse for now, and then no mailbox here has been added in vain."""
+        for address in expansion.outside:
+            yield self._router.outside, address
+        for address in expansion.mailboxes:
+            yield self._router.local, address
+
+    async def _add(self, target: IDeliveryTarget, address: Address, way: Way | None, named: Recipient) -> None:
+        """*named*: what the client said, *way*: how it led to *address*."""
+        if (target, address) in self._added:
             return
-        if target not in self._deliveries:
-            self._deliveries[target] = await target.begin(*self._envelope)
-        await self._deliveries[target].add_recipient(recipient)
-        self._added.add((target, recipient.address))
+        leg = await self._leg(target, way, named.address)
+        if leg not in self._deliveries:
+            options = replace(self._options, ret=None, envelope_id=None) if leg.owned else self._options
+            self._deliveries[leg] = await target.begin(self._origin, leg.sender, options)
+        await self._deliveries[leg].add_recipient(
+            Recipient(address, RecipientOptions() if leg.owned else named.options)
+        )
+        self._added.add((target, address))
+
+    async def _leg(self, target: IDeliveryTarget, way: Way | None, named: Address) -> _Leg:
+        if way is None:
+            return _Leg(target, self._sender)
+        leaves = target is self._router.outside
+        sender = await self._router.return_paths.sender_on(way, self._sender, leaves=leaves)
+        alias = Address(named.local_part, named.domain or way.domain) if leaves else None
+        return _Leg(target, sender, alias, way.owner is not None and sender == way.owner)
 
     async def prepare(self, message: Message) -> Results:
         results: dict[Recipient, SMTPError | None] = {}
-        for target, delivery in self._deliveries.items():
-            results.update(await delivery.prepare(self._as_sent_to(target, message)))
+        for leg, delivery in self._deliveries.items():
+            results.update(await delivery.prepare(_as_sent_on(leg, message)))
         return self._all_or_none(results)
 
     async def commit(self) -> None:
@@ -89,8 +137,8 @@ class _RoutedDelivery:
 
     async def deliver(self, message: Message) -> Results:
         if len(self._deliveries) == 1:
-            ((target, only),) = self._deliveries.items()
-            return self._all_or_none(await only.deliver(self._as_sent_to(target, message)))
+            ((leg, only),) = self._deliveries.items()
+            return self._all_or_none(await only.deliver(_as_sent_on(leg, message)))
         results = await self.prepare(message)
         if not any(results.values()):
             await self.commit()
@@ -100,24 +148,17 @@ class _RoutedDelivery:
         for delivery in self._deliveries.values():
             delivery.abort()
 
-    def _as_sent_to(self, target: IDeliveryTarget, message: Message) -> Message:
-        """With Delivered-To where an alias leads out: loops.py knows it by that if it comes back.
-
-        Only where there is one recipient, as in Received: else each would read of the others.
-        """
-        if target is not self._router.outside or len(self._routes) != 1:
-            return message
-        ((alias, routed),) = self._routes.items()
-        if routed[0].address == alias.address:  # nobody's alias: the address itself is outside
-            return message
-        return message.with_fields(delivered_to(alias.address))
-
     def _all_or_none(self, results: Results) -> Results:
         """What each recipient that the client named hears; one refusal refuses all."""
         refusal = next((error for error in results.values() if error is not None), None)
         if refusal is not None:
             self.abort()
-        return dict.fromkeys(self._routes, refusal)
+        return dict.fromkeys(self._recipients, refusal)
+
+
+def _as_sent_on(leg: _Leg, message: Message) -> Message:
+    """With the alias by which it leaves; nobody on this leg learns of another that was named."""
+    return message.with_fields(delivered_to(leg.alias)) if leg.alias is not None else message
 
 
 @implementer(IDeliveryTarget)

@@ -18,7 +18,7 @@ import hmac
 import re
 from dataclasses import dataclass
 
-from twisted_mail.smtp.address import MAX_LOCAL_PART, Address, parse_address_literal, parse_domain
+from twisted_mail.smtp.address import MAX_LOCAL_PART, Address, AddressError, parse_address_literal, parse_domain
 
 VALID = 21
 """Days for which a report is taken: longer than any server tries to send."""
@@ -28,12 +28,13 @@ _DAYS = 1024  # TT: two digits of base 32, so that it begins again after almost 
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _HASH_DIGITS = 6
 
+_FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 # tag, separator, rest; the first separator may be any of these three, and others use them
-_TAGGED = re.compile(r"(SRS[01])([=+-])(.+)", re.IGNORECASE | re.DOTALL)
+_TAGGED = re.compile(r"(SRS[01])([=+-])(.+)", _FLAGS)
 # HASH=TT=domain=local part
-_ORIGINAL = re.compile(r"([^=]*)=([A-Z2-7]{2})=([^=]+)=(.+)", re.IGNORECASE | re.DOTALL)
+_ORIGINAL = re.compile(r"([^=]*)=([A-Z2-7]{2})=([^=]+)=(.+)", _FLAGS)
 # HASH=forwarder=REST, which begins with the separator of the SRS0
-_FORWARDED = re.compile(r"([^=]*)=([^=]+)=([=+-].+)", re.IGNORECASE | re.DOTALL)
+_FORWARDED = re.compile(r"([^=]*)=([^=]+)=([=+-].+)", _FLAGS)
 
 
 class SRSError(ValueError):
@@ -123,4 +124,7 @@ def _day_of(stamp: str) -> int:
 
 def _domain(text: str) -> str:
     """As `Address` has it; *text* is our own, in whatever case it came back."""
-    return parse_address_literal(text) if text.startswith("[") else parse_domain(text)
+    try:
+        return parse_address_literal(text) if text.startswith("[") else parse_domain(text)
+    except AddressError as error:
+        raise _forged() from error
