@@ -83,6 +83,8 @@ class ServerProcess:
         self.folder = Path(tempfile.mkdtemp(prefix="mailserver-"))
         self.folder.chmod(0o755)  # also for tests in which the server is not root
         self.ports = ports or Ports.free()
+        self.web_ports: dict[str, int] = {}
+        """web and https of [listen], where a test wants them: before `configure`."""
         self.authority = authority
         self.config = self.folder / "mailserver.toml"
         self.log = self.folder / "log"
@@ -104,11 +106,11 @@ class ServerProcess:
 
     def configure(self, more: str = "") -> None:
         """Write the configuration; *more* is added to it as TOML."""
-        listen = "\n".join(
-            f'{field.name} = ["tcp:{getattr(self.ports, field.name)}:interface=127.0.0.1"]' for field in fields(Ports)
-        )
+        ports = {field.name: getattr(self.ports, field.name) for field in fields(Ports)} | self.web_ports
+        listen = "\n".join(f'{name} = ["tcp:{port}:interface=127.0.0.1"]' for name, port in ports.items())
+        web = "" if "web" in ports else "web = []\n"
         relay = "" if "[relay]" in more else "[relay]\nenabled = false\n"  # no test may reach another machine
-        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\nweb = []\n{relay}{more}\n')
+        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\n{web}{relay}{more}\n')
 
     def admin(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `mailserver ...` on this configuration; it must succeed."""
@@ -177,7 +179,7 @@ class ServerProcess:
         """Start the process; returns once all its ports answer."""
         self.launch(**popen)
         deadline = time.monotonic() + STARTS_WITHIN
-        for port in astuple(self.ports):
+        for port in (*astuple(self.ports), *self.web_ports.values()):
             while not answers(port):
                 assert self.is_running, f"the server ended at once:\n{self.log_text()}"
                 assert time.monotonic() < deadline, f"port {port} does not answer:\n{self.log_text()}"
