@@ -35,6 +35,10 @@ WRONG = {
     '[proxy]\nlisteners = ["imap"]\ntrusted = ["::1"]': (2, "proxy.listeners", "there is smtp, submission"),
     '[proxy]\ntrusted = ["localhost"]': (2, "proxy.trusted", 'write it like "192.0.2.7"'),
     '[proxy]\ntrusted = "10.0.0.0/8"': (2, "proxy.trusted", 'trusted = ["192.0.2.7"]'),
+    '[log]\nlevel = "loud"': (2, "log.level", "there is debug, info"),
+    '[log]\nlevels = { queues = "debug" }': (2, "log.levels", "there is smtp, pop3"),
+    '[log]\nlevels = "debug"': (2, "log.levels", 'levels = { queue = "debug" }'),
+    '[log]\nformat = "xml"': (2, "log.format", '"auto", "text" or "json"'),
     "[pop3]\nundo = 7": (2, "pop3.undo", '"7 seconds"'),
     '[pop3]\nundo = "week"': (2, "pop3.undo", "write it like"),
     '[limits]\nmessage_rate = "fast"': (2, "limits.message_rate", '"100 per minute"'),
@@ -148,6 +152,7 @@ class ConfigTests(TestCase):
         config = demo_config()
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
         sections += (config.proxy, config.dns, config.relay)
+        sections += (config.log,)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         options -= {"domains", "senders"}  # tables: see the next test
         self.assertEqual(options, written)

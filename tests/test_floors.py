@@ -15,6 +15,7 @@ STANDARDS = {
     "pop3",
     "message",
     "framing",
+    "logline",
     "session",
     "sasl",
     "saslprep",
@@ -28,7 +29,7 @@ STANDARDS = {
 }
 CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping", "notices"}
 WIRES = {"protocols"}
-ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web"}
+ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
 HOUSE = {
     "tap",
     "service",
@@ -46,6 +47,7 @@ HOUSE = {
     "webservice",
     "offering",
     "resolving",
+    "observing",
     "tlsfiles",
     "issuers",
     "ownership",

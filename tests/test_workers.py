@@ -239,7 +239,7 @@ class WorkersTests(SynchronousTestCase):
         first, _ = self.running
         first.protocol.childDataReceived(1, "grüße\nund".encode())
         first.protocol.childDataReceived(2, b"oops\xff\n")
-        lines = [event["line"] for event in self.events if "line" in event]
+        lines = [event.get("finished_line") or event["line"] for event in self.events if "worker" in event]
         self.assertEqual(["grüße", "oops\ufffd"], lines)
 
     def test_stop_waits_for_all_workers(self) -> None:

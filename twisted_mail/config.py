@@ -19,8 +19,8 @@ from twisted_mail.relayconfig import Relay
 from twisted_mail.settings import ConfigError, Place, SettingsFile, setting
 from twisted_mail.smtp.address import AddressError, parse_domain
 
-__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "OAuth", "Proxy", "Relay"]
-__all__ += ["demo_config", "find_config", "load"]
+__all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Log", "OAuth", "Proxy"]
+__all__ += ["Relay", "demo_config", "find_config", "load"]
 
 ALL_TLS = ("submissions", "pop3s", "https")
 """Services of [listen] that cannot do without a certificate."""
@@ -161,6 +161,18 @@ class DNS:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """The lines that twistd writes."""
+
+    level: str = setting(values.level, "info")
+    """From which level on."""
+    levels: Mapping[str, str] = setting(values.levels, {})
+    """The same for single subsystems (records/logfile.py)."""
+    format: str = setting(values.log_format, "auto")
+    """`text` or `json`; `auto`: JSON where systemd's journal takes the lines, or where `twist` was told so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -179,6 +191,7 @@ class Config:
     proxy: Proxy = field(default_factory=Proxy)
     dns: DNS = field(default_factory=DNS)
     relay: Relay = field(default_factory=Relay)
+    log: Log = field(default_factory=Log)
     routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)

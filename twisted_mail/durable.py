@@ -72,6 +72,11 @@ class NewFile:
         self._make_directories = make_directories
         self._made: list[str] = []
 
+    @property
+    def file_name(self) -> str:
+        """The last part of its first name."""
+        return os.path.basename(self._names[0])
+
     def write(self) -> Sequence[int]:
         descriptor = _retrying(self._make_directories, self._temporary, lambda: _create(self._temporary))
         self._made.append(self._temporary)

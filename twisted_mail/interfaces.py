@@ -171,6 +171,8 @@ class PasswordLogin:
         self.password = password.encode()
         self.origin = origin
         """Where the login comes from, for limits and the log."""
+        self.secret = ""
+        """The name of the app password that it was: who checks it says so here."""
 
     def checkPassword(self, password: bytes) -> bool:
         return self.password == password

@@ -184,8 +184,8 @@ class House:
             "submission": self._smtp("submission", senders),
             "submissions": self._smtp("submissions", senders, tls_at_once=True),
             "lmtp": self._smtp("lmtp", programs),
-            "pop3": self._pop3(readers),
-            "pop3s": self._pop3(readers, tls_at_once=True),
+            "pop3": self._pop3("pop3", readers),
+            "pop3s": self._pop3("pop3s", readers, tls_at_once=True),
         }
         if neighbours.leads:
             factories |= WebService(config, self.directory, certificates, self._limits, reactor).factories
@@ -217,9 +217,9 @@ class House:
 
         speaks_first = tls_at_once or options.lmtp
         silence = None if speaks_first else 0.0 if options.submission else float(config.limits.greeting_delay)
-        return self._factory(build, SMTP_IDLE, tls_at_once, silence)
+        return self._factory(name, build, SMTP_IDLE, tls_at_once, silence)
 
-    def _pop3(self, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
+    def _pop3(self, name: str, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
         config = self._config
         options = POP3Options(
             hostname=config.hostname,
@@ -232,12 +232,14 @@ class House:
             offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
             return POP3Server(offering, listener, gone)
 
-        return self._factory(build, POP3_IDLE, tls_at_once)
+        return self._factory(name, build, POP3_IDLE, tls_at_once)
 
     def _factory(
-        self, build: Build, idle_limit: float, tls_at_once: bool, greeting_delay: float | None = None
+        self, name: str, build: Build, idle_limit: float, tls_at_once: bool, greeting_delay: float | None = None
     ) -> ConnectionFactory:
-        listener = Listener(self._limits, self._reactor, self._certificates, tls_at_once, idle_limit, greeting_delay)
+        listener = Listener(
+            self._limits, self._reactor, self._certificates, tls_at_once, idle_limit, name, greeting_delay
+        )
         return ConnectionFactory(listener, build)
 
     def _behind_proxy(

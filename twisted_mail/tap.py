@@ -11,6 +11,7 @@ from twisted.python import usage
 
 from twisted_mail.config import ConfigError, demo_config, find_config, load
 from twisted_mail.mailserver import MailServer
+from twisted_mail.observing import format_log
 
 
 class Options(usage.Options):
@@ -36,7 +37,7 @@ def makeService(options: Options) -> IService:
 
     try:
         path = find_config(options["config"])
-        config = load(path) if path else demo_config()
+        config = format_log(load(path) if path else demo_config(), options.parent)
         return MailServer(config, cast(ReactorBase, reactor), _future_owner(options.parent))
     except ConfigError as error:
         raise SystemExit(f"mailserver: {error}") from None

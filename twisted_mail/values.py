@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network, parse_network
 from twisted_mail.protocols.destination import Destination, parse_destination
+from twisted_mail.records.logfile import LEVEL_NAMES, SUBSYSTEMS
 from twisted_mail.settings import Place, Reader
 from twisted_mail.smtp.address import AddressError, parse_domain
 from twisted_mail.units import parse_duration, parse_rate, parse_size
@@ -195,3 +196,25 @@ def routes(value: object, place: Place) -> Mapping[str, Destination]:
         except AddressError as error:
             raise ValueError(f'{error}; write it like "example.net", or ".example.net" for all below it') from error
     return found
+
+
+def level(value: object, place: Place) -> str:
+    name = text(value, place)
+    if name not in LEVEL_NAMES:
+        raise ValueError(f'"{name}" is not a level; there is {", ".join(LEVEL_NAMES)}')
+    return name
+
+
+def levels(value: object, place: Place) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError('must name subsystems and their levels; write levels = { queue = "debug" }')
+    for subsystem in value:
+        if subsystem not in SUBSYSTEMS:
+            raise ValueError(f'"{subsystem}" is not a subsystem; there is {", ".join(SUBSYSTEMS)}')
+    return {subsystem: level(name, place) for subsystem, name in value.items()}
+
+
+def log_format(value: object, place: Place) -> str:
+    if value not in ("auto", "text", "json"):
+        raise ValueError('must be "auto", "text" or "json"')
+    return str(value)

@@ -12,21 +12,22 @@ import json
 import mmap
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
-from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent, globalLogBeginner
+from twisted.logger import FileLogObserver, Logger, globalLogBeginner
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
-from zope.interface import provider
 
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailserver import raise_descriptor_limit
+from twisted_mail.observing import line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.service import Neighbours, Serving
@@ -74,7 +75,8 @@ def main() -> None:
     from twisted.internet import reactor  # the one just installed
 
     assert isinstance(reactor, ReactorBase)
-    globalLogBeginner.beginLoggingTo([_to_stdout], redirectStandardIO=False)
+    line_format = line_format_of(startup.config.log, startup.number)
+    globalLogBeginner.beginLoggingTo([FileLogObserver(sys.stdout, line_format)], redirectStandardIO=False)
     raise_descriptor_limit()
     wire = NewsWire(reactor, startup.login_key)
     StandardIO(wire, stdin=0, stdout=NEWS, reactor=reactor)  # type: ignore[call-arg]  # mypy reads that of Windows
@@ -108,15 +110,6 @@ def _adopted(startup: Startup) -> Mapping[str, Sequence[BoundAddress]]:
         ]
         for name, several in startup.sockets.items()
     }
-
-
-@provider(ILogObserver)
-def _to_stdout(event: LogEvent) -> None:
-    """One line an event: the parent adds the time.  A failure's traceback goes along."""
-    text = formatEvent(event)
-    if failure := event.get("log_failure"):
-        text = f"{text}\n{failure.getTraceback()}"
-    print(text, flush=True)
 
 
 def _nothing() -> None:

@@ -172,7 +172,11 @@ class Workers:
 
     def _replace_later(self, number: int, reason: str, pause: float) -> None:
         self.log.error(
-            "worker {number} ended ({reason}), another starts in {pause} s", number=number, reason=reason, pause=pause
+            "worker {number} ended ({reason}), another starts in {pause} s",
+            event="worker.ended",
+            number=number,
+            reason=reason,
+            pause=pause,
         )
         self._reactor.callLater(pause, self._replace, number, pause)
 
@@ -212,10 +216,14 @@ class _Worker(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._unfinished[childFD] = (self._unfinished[childFD] + data).split(b"\n")
         for line in lines:
-            if childFD == NEWS:
-                self._workers.tell_others(self.number, line + b"\n")
-            else:
-                self.log.info("{line}", line=line.decode("utf-8", "replace"), worker=self.number)
+            text = line.decode("utf-8", "replace")
+            match childFD:
+                case 1:  # a line of its log, complete with time and level
+                    self.log.info("{finished_line}", finished_line=text, worker=self.number)
+                case 2:
+                    self.log.error("{line}", line=text, worker=self.number)
+                case _:
+                    self._workers.tell_others(self.number, line + b"\n")
 
     def processEnded(self, reason: Failure) -> None:
         self._workers.ended(self, reason.getErrorMessage())

@@ -122,7 +122,8 @@ def test_what_a_session_deleted_comes_back_as_it_was_while_the_server_runs(serve
     rows = json.loads(server.admin("account", "restore", user.address, "--json").stdout)
     [first], [second] = ([row for row in rows if row["messages"] == count] for count in (2, 1))
     assert first["octets"] == before[1].size + before[3].size
-    assert f"{first['session']} POP3 logout {user.address}, 2 deleted" in server.log_text()
+    [logout] = [line for line in server.log_text().splitlines() if f"session={first['session']} " in line][-1:]
+    assert f"POP3 logout {user.address}, 0 retrieved, 2 deleted" in logout
     server.admin("account", "restore", user.address, "--session", first["session"])
     assert fetch(server, user) == before[1:]
     server.admin("account", "restore", user.address, "--session", second["session"])

@@ -112,6 +112,8 @@ class PasswordChecker:
             host, purpose = credentials.origin.peer, purpose_of(credentials.origin)
         if account is not None and (app := self._directory.app_passwords.match(account.address, password, purpose)):
             await self._use.note(account, app)
+            if isinstance(credentials, PasswordLogin):
+                credentials.secret = app
             return _avatar_id(account)
         return _avatar_id(await self._verified(host, throttled_name(account, user), account, password))
 

@@ -92,7 +92,7 @@ class Attempt:
             self._refuse_all(self._ours(error.reply, client))
         except OSError as error:
             client.abort()  # in the middle of the text: no final dot, no message
-            self.log.error("{id} cannot be read: {error}", id=self._letter.message.id, error=error)
+            self.log.error("the message cannot be read: {error}", id=self._letter.message.id, error=error)
             self._refuse_all(self._ours(Reply(451, "3.0", "The message cannot be read from the disk here"), client))
         except BaseException:
             client.abort()
@@ -135,7 +135,7 @@ class Attempt:
         for recipient, reply in replies.items():
             if reply.is_positive:
                 self._settle(recipient, None)
-                self._log("delivered to {recipient} at {host}: {reply}", recipient, client, reply)
+                self._note_relayed(recipient, client, reply)
                 if self._takes_over(client.offer):
                     self.reports_success.add(recipient)
                 continue
@@ -175,13 +175,24 @@ class Attempt:
         self.results[recipient] = refusal
         self._left.pop(recipient, None)
         if refusal is not None:
-            self._log("not delivered to {recipient} at {host}: {reply}", recipient, refusal.host, refusal.reply)
+            self.log.debug(
+                "not delivered to {recipient} at {host}: {reply}",
+                **self._about(recipient, refusal.reply),
+                host=refusal.host or "no server",
+            )
 
-    def _log(self, text: str, recipient: Recipient, host: object, reply: Reply) -> None:
-        """*text* knows {recipient}, {host} and {reply}."""
-        shown = " / ".join(str(reply).split("\n"))
-        fields = {"id": self._letter.message.id, "recipient": recipient.address, "host": host or "no server"}
-        self.log.info("{id} " + text, **fields, reply=shown)
+    def _note_relayed(self, recipient: Recipient, client: SMTPClient, reply: Reply) -> None:
+        self.log.info(
+            "delivered to {recipient} at {host}: {reply}",
+            event="message.relayed",
+            **self._about(recipient, reply),
+            host=str(client),
+            size=self._letter.message.size,
+        )
+
+    def _about(self, recipient: Recipient, reply: Reply) -> dict[str, object]:
+        words = " / ".join(str(reply).split("\n"))
+        return {"id": self._letter.message.id, "recipient": recipient.address, "reply": words}
 
     # ---- words for what no server said
 

@@ -54,7 +54,7 @@ class Relay:
         try:
             destinations = [route] if isinstance(route, Destination) else await self._servers(route)
         except RemoteRefusal as refusal:
-            self.log.info("{id} to {domain}: {reply}", id=letter.message.id, domain=route, reply=str(refusal))
+            self.log.debug("to {domain}: {reply}", id=letter.message.id, domain=route, reply=str(refusal))
             attempt.results.update(dict.fromkeys(recipients, refusal))
             return attempt
         await attempt.run(destinations)

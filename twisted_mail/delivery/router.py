@@ -92,10 +92,28 @@ class _RoutedDelivery:
                 if error.reply.is_temporary:
                     raise
                 refusal = refusal or error
-                self._log.warn("{alias}: no way to {member}: {why}", alias=recipient.address, member=address, why=error)
+                self._log.warn(
+                    "{alias}: no way to {member}: {why}",
+                    alias=recipient.address,
+                    member=address,
+                    why=error,
+                    session=self._origin.session,
+                )
         if refusal is not None and not reached:
             raise refusal
         self._recipients.append(recipient)
+        if [recipient.address] != [*expansion.mailboxes, *expansion.outside]:
+            self._note(recipient.address, expansion)
+
+    def _note(self, address: Address, expansion: Expansion) -> None:
+        self._log.debug(
+            "{recipient} stands for {mailboxes} here and {outside} elsewhere",
+            event="address.expanded",
+            session=self._origin.session,
+            recipient=address,
+            mailboxes=[str(each) for each in expansion.mailboxes],
+            outside=[str(each) for each in expansion.outside],
+        )
 
     def _destinations(self, expansion: Expansion) -> Iterator[tuple[IDeliveryTarget, Address]]:
         """Outside first: it may refuse for now, and then no mailbox here has been added in vain."""

@@ -59,6 +59,7 @@ class ExpiryTimer:
         if done.remove or done.announce:
             self._log.info(
                 "{account}: {removed} messages were old enough to go, {announced} were announced to go next",
+                event="mail.expired",
                 account=mailbox.account,
                 removed=len(done.remove),
                 announced=len(done.announce),

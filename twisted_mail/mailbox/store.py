@@ -39,7 +39,7 @@ class MailboxStore:
         self._views = views
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
-        return _MaildirDelivery(self, self._committer, sender, options.smtputf8)
+        return _MaildirDelivery(self, self._committer, origin.session, sender, options.smtputf8)
 
     async def open_maildrop(self, account: Address, origin: Origin, terms: Terms, view: str) -> IMaildrop:
         path = self.path(account)
@@ -73,13 +73,17 @@ class MailboxStore:
 class _MaildirDelivery:
     _log = Logger()
 
-    def __init__(self, store: MailboxStore, committer: Committer, sender: Address | None, smtputf8: bool) -> None:
+    def __init__(
+        self, store: MailboxStore, committer: Committer, session: str, sender: Address | None, smtputf8: bool
+    ) -> None:
         self._store = store
         self._committer = committer
+        self._session = session
         self._sender = sender
         self._smtputf8 = smtputf8
         self._recipients: list[Recipient] = []
         self._prepared: NewFile | None = None
+        self._id = ""
 
     async def add_recipient(self, recipient: Recipient) -> None:
         self._recipients.append(recipient)
@@ -104,6 +108,7 @@ class _MaildirDelivery:
 
     def _file(self, message: Message) -> NewFile:
         mailboxes = [self._store.path(recipient.address) for recipient in self._recipients]
+        self._id = message.id
         message = message.with_fields(return_path(self._sender))
         return self._store.new_file(message, mailboxes, smtputf8=self._smtputf8)
 
@@ -111,8 +116,17 @@ class _MaildirDelivery:
         try:
             await self._committer.run(file, phase)
         except OSError as error:
-            self._log.failure("a message could not be stored")
+            self._log.failure("a message could not be stored", id=self._id, session=self._session)
             return disk_refusal(error)
+        if phase is not Phase.PREPARE:
+            self._log.debug(
+                "stored as {file} for {mailboxes}",
+                event="message.stored",
+                session=self._session,
+                id=self._id,
+                mailboxes=[str(recipient.address) for recipient in self._recipients],
+                file=file.file_name,
+            )
         return None
 
 

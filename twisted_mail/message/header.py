@@ -51,6 +51,15 @@ def without_field(header: bytes, name: str) -> bytes:
     return FIELD.sub(lambda m: b"" if m.group(1).decode("ascii").lower() == name else m.group(), header)
 
 
+def message_id_of(header: bytes) -> str:
+    """The value of Message-ID with its angle brackets (RFC 5322 §3.6.4); empty where there is none."""
+    match = _MESSAGE_ID.search(header)
+    return match.group(1).decode(errors="replace") if match else ""
+
+
+_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:\s*(<[^<>\s]{1,900}>)", re.IGNORECASE | re.MULTILINE)
+
+
 def return_path(sender: Address | None) -> bytes:
     """Return-Path, which final delivery adds (RFC 5321 §4.4)."""
     return f"Return-Path: <{sender or ''}>\n".encode()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
+from twisted.logger import LogLevel
 
 from twisted_mail.interfaces import (
     AccountDisabled,
@@ -32,6 +33,9 @@ from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
+
+UIDS_A_LINE = 100
+"""Deleted messages that one line of the log names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class POP3Server(Connection):
         self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once, terms=service.terms())
         self._maildrop: IMaildrop | None = None
         self._log_out: Callable[[], None] | None = None
+        self._retrieved = 0
 
     async def converse(self) -> None:
         session = self._session
@@ -93,8 +98,8 @@ class POP3Server(Connection):
             match session.next_event():
                 case Wait.NEED_DATA:
                     await self.more_data()
-                case Retrieve(index):
-                    await self._retrieve(index)
+                case Retrieve(index, lines):
+                    await self._retrieve(index, lines)
                 case Authenticate(credentials):
                     await self._authenticate(credentials)
                 case Inquire(inquiry):
@@ -106,7 +111,7 @@ class POP3Server(Connection):
                 case StartTLS():
                     await self.start_tls()
                 case Refused(command, reply):
-                    self.note("refused {peer} {command}: {reply}", command=command, reply=reply)
+                    self.note("refused {peer} {command}: {reply}", "command.refused", command=command, reply=reply)
                 case Closed():
                     return
 
@@ -129,9 +134,15 @@ class POP3Server(Connection):
             return
         self._maildrop = maildrop
         self._session.logged_in(maildrop.listing, maildrop.terms)
-        self.note("POP3 login {user} from {peer}, {count} messages", count=len(maildrop.listing))
+        self.note(
+            "POP3 login {user} from {peer}, {count} messages",
+            "login.accepted",
+            count=len(maildrop.listing),
+            by=login.secret,
+            tls=self.origin.tls.version if self.origin.tls is not None else "",
+        )
 
-    async def _retrieve(self, index: int) -> None:
+    async def _retrieve(self, index: int, lines: int | None) -> None:
         assert self._maildrop is not None
         try:
             reader = await self._maildrop.open(index)
@@ -142,6 +153,10 @@ class POP3Server(Connection):
             await self._send_message(reader)
         finally:
             reader.close()
+        self._retrieved += 1
+        listing = self._maildrop.listing
+        about = {"uid": listing.uids[index], "octets": listing.sizes[index], "lines": lines}
+        self.note("sent {uid}", "message.retrieved", level=LogLevel.debug, **about)
 
     async def _send_message(self, reader: IMessageReader) -> None:
         """Once it has begun there is no way to say that reading failed: the connection is cut then."""
@@ -168,8 +183,21 @@ class POP3Server(Connection):
             return
         finally:
             self._end_login()
-        self.note("POP3 logout {user}, {count} deleted", count=len(deleted))
+        self._note_deletion(deleted)
         self._session.updated()
+
+    def _note_deletion(self, deleted: frozenset[int]) -> None:
+        assert self._maildrop is not None
+        uids = [self._maildrop.listing.uids[index] for index in sorted(deleted)]
+        for start in range(0, len(uids), UIDS_A_LINE):
+            batch = uids[start : start + UIDS_A_LINE]
+            self.note("deleted {count}", "messages.deleted", level=LogLevel.debug, count=len(batch), uids=batch)
+        self.note(
+            "POP3 logout {user}, {retrieved} retrieved, {count} deleted",
+            "session.ended",
+            retrieved=self._retrieved,
+            count=len(uids),
+        )
 
     def _refuse(self, error: Exception) -> None:
         """Answer with what the table says of *error*; CancelledError goes on."""
@@ -177,9 +205,10 @@ class POP3Server(Connection):
             raise error
         refusal = next((refusal for kind, refusal in _REFUSALS if isinstance(error, kind)), None)
         if refusal is None:
-            self.log.failure("{session} our fault", session=self.origin.session)
+            self.log.failure("our fault", session=self.origin.session)
             refusal = _OUR_FAULT
-        self.note("refused {user} from {peer}: {refusal} ({cause})", refusal=refusal.text, cause=error)
+        event = "login.refused" if self._maildrop is None else "command.refused"
+        self.note("refused {user} from {peer}: {reply}", event, reply=refusal.text, code=refusal.code, cause=error)
         self._session.refuse(refusal.text, refusal.code)
 
     def _end_login(self) -> None:
@@ -193,4 +222,7 @@ class POP3Server(Connection):
         self._session.close(text, "SYS/TEMP", why.value)
 
     def cleanup(self) -> None:
+        if self._log_out is not None:
+            text = "POP3 session of {user} ended without QUIT, {retrieved} retrieved, nothing deleted"
+            self.note(text, "session.lost", retrieved=self._retrieved)
         self._end_login()

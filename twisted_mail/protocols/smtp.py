@@ -16,8 +16,9 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
 
-from twisted_mail.content import MessageBuilder, disk_refusal
+from twisted_mail.content import Message, MessageBuilder, disk_refusal
 from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, IInquiries, LoginUnavailable
+from twisted_mail.message.header import message_id_of
 from twisted_mail.networks import Network, Networks
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
@@ -98,26 +99,27 @@ class SMTPServer(Connection):
                 case EndOfData():
                     session.answer(*await self._deliver())
                 case RcptTo(recipient):
-                    session.answer(await self._answering(self._rcpt(recipient)))
+                    session.answer(await self._answering(self._rcpt(recipient), "RCPT", recipient=recipient.address))
                 case MailFrom(sender, options):
-                    session.answer(await self._answering(self._mail(sender, options)))
+                    session.answer(await self._answering(self._mail(sender, options), "MAIL", sender=sender))
                 case Hello(name, extended):
                     self.tls_established()
                     self.origin = replace(self.origin, hello=name, extended=extended)
                 case Reset():
                     self._reset()
                 case Inquire(inquiry):
-                    if refusal := await self._answering(self._inform(inquiry)):
+                    if refusal := await self._answering(self._inform(inquiry), "AUTH"):
                         session.answer(refusal)
                 case Authenticate(credentials):
-                    session.answer(await self._answering(self._authenticate(credentials)))
+                    answering = self._answering(self._authenticate(credentials), "AUTH", user=credentials.user)
+                    session.answer(await answering)
                 case Introduced():
                     self._introduce(event)
                 case StartTLS():
                     self._forget_client()
                     await self.start_tls()
                 case Refused(command, reply):
-                    self._note_refusal(command, reply)
+                    self.note("refused {peer} {command}: {reply}", "command.refused", command=command, reply=reply)
                 case Closed():
                     return
 
@@ -141,7 +143,7 @@ class SMTPServer(Connection):
         self._end_login()
         self._target, self._log_out = target, log_out
         self.origin = replace(self.origin, user=credentials.user)
-        self.note("login {user} from {peer}")
+        self.note("login {user} from {peer}", "login.accepted", by=login.secret, tls=self._tls_version)
         return Reply(235, "7.0", "Welcome")
 
     async def _mail(self, sender: Address | None, options: MailOptions) -> Reply:
@@ -162,35 +164,30 @@ class SMTPServer(Connection):
 
     async def _end_of_data(self) -> Mapping[Recipient, Reply]:
         assert self._delivery is not None
+        since = self._listener.clock.seconds()
         try:
             message = await self._message.finish()
         except OSError as error:
             raise disk_refusal(error) from error
         refusals = await self._delivery.deliver(message)
         self._delivery = None  # delivered: nothing to abort
-        self.note(
-            "message {id} from {sender} for {count}, {size} octets",
-            id=message.id,
-            sender=self._sender or "<>",
-            count=len(refusals),
-            size=message.size,
-        )
+        self._note_message(message, refusals, since)
         taken = Reply(250, "0.0", f"Stored as {message.id}")
         return {recipient: error.reply if error else taken for recipient, error in refusals.items()}
 
     # ---- around the questions
 
-    async def _answering(self, question: Coroutine[Any, Any, R]) -> R | Reply:
-        """The reply to the client, whatever comes of *question*."""
+    async def _answering(self, question: Coroutine[Any, Any, R], stage: str, **about: object) -> R | Reply:
+        """The reply to the client, whatever comes of *question*; *about* is for the log, should it be a refusal."""
         try:
             return await question
         except SMTPError as error:
-            self._note_refusal("", str(error.reply), error.__cause__)
+            self._note_refusal(stage, error, **about)
             return error.reply
         except CancelledError:
             raise
         except Exception:  # noqa: BLE001 (our bug: the client gets a temporary failure without its text)
-            self.log.failure("{session} our fault", session=self.origin.session)
+            self.log.failure("our fault", session=self.origin.session)
             return OUR_FAULT
 
     async def _deliver(self) -> Sequence[Reply]:
@@ -203,7 +200,7 @@ class SMTPServer(Connection):
             replies = await self._end_of_data()
             return _folded(replies.values())
 
-        reply = await self._answering(deliver())
+        reply = await self._answering(deliver(), "DATA")
         self._reset()
         if self._service.options.lmtp:
             return [replies.get(recipient, reply) for recipient in recipients]
@@ -233,7 +230,7 @@ class SMTPServer(Connection):
     def _introduce(self, client: Introduced) -> None:
         """A proxy speaks for somebody else from now on."""
         self._forget_client()
-        self.note("{peer} speaks for {client}", client=client.address or "somebody")
+        self.note("{peer} speaks for {client}", "client.introduced", client=client.address or "somebody")
         if refusal := self.change_peer(client.address) if client.address else None:
             self.say_goodbye(Farewell.OVERLOAD, refusal)
             raise CancelledError
@@ -244,8 +241,39 @@ class SMTPServer(Connection):
             self._log_out()
             self._log_out = None
 
-    def _note_refusal(self, command: str, reply: str, cause: BaseException | None = None) -> None:
-        self.note("refused {peer} {command}: {reply} {cause}", command=command, reply=reply, cause=cause or "")
+    def _note_message(self, message: Message, refusals: Mapping[Recipient, SMTPError | None], since: float) -> None:
+        """*since*: when the end of data came."""
+        taken = [str(recipient.address) for recipient, error in refusals.items() if error is None]
+        about: dict[str, Any] = {"id": message.id, "message_id": message_id_of(message.header)}
+        if taken:
+            self.note(
+                "message from <{sender}> for {count}, {size} octets",
+                "message.accepted",
+                sender=self._sender or "",
+                recipients=taken,
+                count=len(taken),
+                size=message.size,
+                hello=self.origin.hello,
+                tls=self._tls_version,
+                seconds=round(self._listener.clock.seconds() - since, 4),
+                **about,
+            )
+        refused = [str(recipient.address) for recipient, error in refusals.items() if error is not None]
+        if refused:
+            error = next(error for error in refusals.values() if error is not None)
+            self._note_refusal("DATA", error, recipients=refused, **about)
+
+    def _note_refusal(self, stage: str, error: SMTPError, **about: Any) -> None:
+        """*stage*: the command that was answered so; DATA for the whole message."""
+        about |= {"stage": stage, "reply": str(error.reply), "cause": error.__cause__, "hello": self.origin.hello}
+        if stage in ("RCPT", "DATA"):
+            about["sender"] = self._sender
+        event = "login.refused" if stage == "AUTH" else "message.refused"
+        self.note("refused {peer} {stage}: {reply}", event, **about)
+
+    @property
+    def _tls_version(self) -> str:
+        return self.origin.tls.version if self.origin.tls is not None else ""
 
     # ---- what Connection asks for
 

@@ -103,7 +103,7 @@ async def deliver(
     except CancelledError:
         raise
     except Exception:  # noqa: BLE001 (our bug, or the target's: this message waits, and nothing else does)
-        _log.failure("{id}: an attempt failed", id=entry.id)
+        _log.failure("an attempt failed", id=entry.id)
         return Outcome.same_for_all(recipients, OUR_FAULT)
     finally:
         if delivery is not None:

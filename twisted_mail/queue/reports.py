@@ -114,7 +114,7 @@ class Reporter:
         except SMTPError as error:
             return error
         except Exception:  # noqa: BLE001 (the disk, our bug or the target's: the report waits, and nothing else does)
-            self._log.failure("{id}: a report could not be made", id=entry.id)
+            self._log.failure("a report could not be made", id=entry.id)
             return OUR_FAULT
         return None
 

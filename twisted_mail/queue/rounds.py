@@ -19,14 +19,14 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from twisted_mail.interfaces import IDeliveryTarget, RemoteRefusal
 from twisted_mail.message.identifier import message_id, milliseconds_of
 from twisted_mail.queue.delivering import OUR_FAULT, Contact, Outcome, deliver, too_late
 from twisted_mail.queue.destination import Bounds, Destinations
-from twisted_mail.queue.entry import PendingReport, QueuedRecipient, QueueEntry, Situation
+from twisted_mail.queue.entry import PendingReport, QueuedRecipient, QueueEntry, Situation, State
 from twisted_mail.queue.reports import Reporter, ReportRules
 from twisted_mail.queue.retry import RetryPolicies
 from twisted_mail.queue.spool import Spool
@@ -255,7 +255,7 @@ class Rounds:
         except FileNotFoundError:
             raise
         except OSError:
-            self.log.failure("{id}: the message cannot be read", id=entry.id)
+            self.log.failure("the message cannot be read", id=entry.id)
             return Outcome.same_for_all(recipients, OUR_FAULT)
         attempt = Deferred.fromCoroutine(deliver(self._target, entry, recipients, message, self._clock.seconds()))
         attempt.addTimeout(ATTEMPT_LIMIT, self._clock)
@@ -347,7 +347,7 @@ class Rounds:
             self._timetable.put(entry.id, entry.due)
         else:
             await self._persistently(lambda: self._spool.remove(entry.id))
-            self.log.info("{id}: done", id=entry.id)
+            self.log.info("done", event="queue.done", id=entry.id)
         self._rounds.pop(entry.id, None)
         self._wake()
 
@@ -364,9 +364,17 @@ class Rounds:
             await self._save(current)  # so that a crash makes the same report again, not a second one
         error = await self._reporter.send(report.id, entry, news, now)
         if error is None:
-            self.log.info("{id}: reported to <{sender}>", id=entry.id, sender=entry.sender)
+            self.log.info(
+                "reported to <{sender}>", event="report.sent", id=entry.id, sender=entry.sender, report=report.id
+            )
             return entry.told(news)
-        self.log.warn("{id}: no report to <{sender}>: {error!s}", id=entry.id, sender=entry.sender, error=error)
+        self.log.warn(
+            "no report to <{sender}>: {reply}",
+            event="report.failed",
+            id=entry.id,
+            sender=entry.sender,
+            reply=str(error.reply),
+        )
         if error.reply.is_temporary and now < milliseconds_of(report.id) / 1000 + REPORT_GIVE_UP:
             return replace(entry, report=PendingReport(report.id, now + REPORT_RETRY))
         return entry.told(news)
@@ -402,11 +410,23 @@ class Rounds:
     def _log_results(self, entry: QueueEntry, outcome: Outcome) -> None:
         for each in entry.recipients:
             if each.recipient in outcome.results:
-                error = outcome.results[each.recipient]
-                self.log.info(
-                    "{id}: to <{recipient}> {state}: {reply!r}",
-                    id=entry.id,
-                    recipient=each.recipient.address,
-                    state=each.state.value,
-                    reply="ok" if error is None else str(error),
-                )
+                self._log_result(entry, each)
+
+    def _log_result(self, entry: QueueEntry, each: QueuedRecipient) -> None:
+        """What was said is in `message.relayed` where a server took it, else here, with the dialogue."""
+        last = each.last
+        words: dict[str, object] = {"reply": "ok"}
+        if last is not None:
+            words = {"reply": str(last.reply), "host": last.host, "dialogue": last.dialogue}
+        self.log.emit(
+            LogLevel.debug if last is None else LogLevel.info,
+            "to <{recipient}> {state}: {reply}",
+            event="attempt.ended",
+            id=entry.id,
+            recipient=each.recipient.address,
+            state=each.state.value,
+            attempts=each.attempts,
+            due=each.due if each.state is State.WAITING else None,
+            seconds=round(self._clock.seconds() - entry.created, 3),
+            **words,
+        )

@@ -123,7 +123,7 @@ class Scheduler:
             requests.done(self._folder, identifier, verb)
         except OSError as error:
             # the request is still there, and found again
-            self.log.warn("{id}: {verb} failed for now: {error}", id=identifier, verb=verb.value, error=error)
+            self.log.warn("{verb} failed for now: {error}", id=identifier, verb=verb.value, error=error)
             return
         finally:
             rounds.unreserve(identifier)
@@ -136,7 +136,7 @@ class Scheduler:
         """The message as it is then, on disk; None: it is gone.  Raises OSError."""
         if verb is Verb.NEW:
             return entry
-        self.log.info("{id}: {verb}, by request", id=entry.id, verb=verb.value)
+        self.log.info("{verb}, by request", event="queue.changed", id=entry.id, verb=verb.value)
         if verb is Verb.DROP:
             await self._spool.remove(entry.id)
             return None

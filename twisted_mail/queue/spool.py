@@ -153,9 +153,12 @@ class Spool:
     def arrived(self, entry: QueueEntry) -> None:
         """*entry* is on disk."""
         self._log.info(
-            "{id}: queued, from <{sender}>, {count} recipients, {size} octets",
+            "queued, from <{sender}>, {count} recipients, {size} octets",
+            event="message.queued",
+            session=entry.origin.session,
             id=entry.id,
             sender=entry.sender or "",
+            recipients=[str(each.recipient.address) for each in entry.recipients],
             count=len(entry.recipients),
             size=entry.size,
         )
@@ -214,7 +217,11 @@ class Spool:
     async def put_aside(self, identifier: str, why: Exception) -> None:
         """The message cannot be read: a person must look at it.  Raises OSError."""
         self._log.error(
-            "{id}: damaged, put aside in {folder}: {why}", id=identifier, folder=self.files.damaged, why=why
+            "damaged, put aside in {folder}: {why}",
+            event="queue.damaged",
+            id=identifier,
+            folder=self.files.damaged,
+            why=why,
         )
         await self._blocking(lambda: self.files.put_aside(identifier))
 

@@ -1,0 +1,43 @@
+"""What watches the server at work, put together: the lines of its log.
+
+What happens is said once, as an event of twisted.logger; everything here is an observer of those.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from twisted.logger import globalLogPublisher
+
+from twisted_mail.config import Config, Log
+from twisted_mail.logline import as_json, as_text
+from twisted_mail.records.logfile import Levels, LineFormat, Reformatting
+
+
+def line_format_of(log: Log, worker: int | None = None) -> LineFormat:
+    """What makes the lines of one process; *worker*: its number, where there are several."""
+    more: Mapping[str, object] = {} if worker is None else {"worker": worker}
+    return LineFormat(Levels(log.level, log.levels), as_json if log.format == "json" else as_text, more)
+
+
+def format_log(config: Config, program: Any) -> Config:
+    """Have the observer that twistd or twist is going to make write our lines.
+
+    *program*: the options of twistd or twist, or None.  Returns the configuration with the format that was chosen.
+    """
+    chosen = config.log.format
+    if chosen == "auto":
+        asked = program.get("logFormat") if program is not None else None  # of twist only
+        chosen = asked or ("json" if is_systemd_journal(os.environ) else "text")
+    log = replace(config.log, format=chosen)
+    Reformatting(globalLogPublisher, line_format_of(log))
+    return replace(config, log=log)
+
+
+def is_systemd_journal(environment: Mapping[str, str]) -> bool:
+    """Standard output is what systemd has connected with its journal (systemd.exec(5), JOURNAL_STREAM)."""
+    status = os.fstat(1)
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
