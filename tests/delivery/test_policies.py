@@ -23,12 +23,13 @@ WHOLE = b"From: alice@example.org\nDate: Sat, 21 Nov 2026 00:00:00 +0000\nMessag
 class PolicyCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.inner = UnreliableTarget()
+        self.options = MailOptions()
         self.clock = Clock()
         self.clock.advance(1_795_219_200)  # 2026-11-21 00:00:00 UTC
 
     def sending(self, target: IDeliveryTarget, text: bytes, sender: str, to: str) -> Deferred[None]:
         async def send() -> None:
-            delivery = await target.begin(ORIGIN, parse_address(sender) if sender else None, MailOptions())
+            delivery = await target.begin(ORIGIN, parse_address(sender) if sender else None, self.options)
             for recipient in recipients(*to.split()):
                 await delivery.add_recipient(recipient)
             await delivery.deliver(message(text))
@@ -96,6 +97,12 @@ class SubmissionTests(PolicyCase):
             b"Subject: x\n\nHi\n",
             self.send(self.policy, b"Subject: x\n\nHi\n"),
         )
+
+    def test_solicitation_stands_in_the_header_too(self) -> None:
+        self.options = MailOptions(solicit=("org.example:ADV", "org.example:ADULT"))
+        field = b"Solicitation: org.example:ADV,org.example:ADULT\n"
+        self.assertEqual(field + WHOLE, self.send(self.policy))
+        self.assertEqual(field + WHOLE, self.send(self.policy, field + WHOLE))
 
     def test_body_without_header_stays_a_body(self) -> None:
         text = self.send(self.policy, b"no header here at all\n")

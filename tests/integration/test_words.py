@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from base64 import b64encode
 from datetime import UTC, datetime
 
 from tests.integration.process import ServerProcess, User
 from tests.integration.test_outgoing import CAROL, elsewhere, here, wait_for_mail
-from tests.integration.wire import Wire
+from tests.integration.wire import Wire, fetch
 
 __all__ = ["elsewhere", "here"]
 
@@ -100,3 +101,22 @@ def test_next_server_hears_how_much_time_is_left(here: ServerProcess, elsewhere:
     submit(here, alice, "BY=100;RT", f"<{CAROL.address}>")
     wait_for_mail(elsewhere, CAROL)
     assert b"Action: relayed" in wait_for_mail(here, alice)  # T asks for a trace
+
+
+def test_more_urgent_messages_go_first(here: ServerProcess, elsewhere: ServerProcess) -> None:
+    elsewhere.start()
+    alice = here.new_user()
+    until = datetime.fromtimestamp(time.time() + 4, UTC)  # so that all are due at once
+    for priority in (-3, 0, 9, 5):
+        mail = f"HOLDUNTIL={until:%Y-%m-%dT%H:%M:%SZ} MT-PRIORITY={priority}"
+        submit(here, alice, mail, f"<{CAROL.address}>", text=TEXT.replace("words", f"number {priority}"))
+    wait_for_mail(elsewhere, CAROL, 4)
+    order = [re.search(rb"Subject: number (-?\d)", each.octets) for each in fetch(elsewhere, CAROL)]
+    numbers = [int(each[1]) for each in order if each]
+    assert {*numbers[:2]} == {9, 5}, numbers  # two travel at a time
+
+
+def test_what_a_message_advertises_is_in_its_header(here: ServerProcess) -> None:
+    alice, bob = here.new_user(), here.new_user()
+    submit(here, alice, "SOLICIT=org.example:ADV", f"<{bob.address}>")
+    assert b"\r\nSolicitation: org.example:ADV\r\n" in wait_for_mail(here, bob)

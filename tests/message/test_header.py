@@ -7,7 +7,7 @@ from time import process_time
 
 import pytest
 
-from twisted_mail.message.header import fields, header_size, received, return_path, without_field
+from twisted_mail.message.header import Passage, fields, header_size, received, return_path, without_field
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import Origin, TLSInfo
 
@@ -65,22 +65,22 @@ def test_field_that_is_taken_out_takes_its_folded_lines_along() -> None:
     ],
 )
 def test_received_says_how_it_came(origin: Origin, keyword: bytes) -> None:
-    assert keyword in received(origin, "mx.example", "1d", NOW)
+    assert keyword in received(origin, "mx.example", Passage("1d", NOW))
 
 
 def test_received_tells_tls_version_and_cipher() -> None:
     origin = Origin("2001:db8::1", "s", hello="c", extended=True, tls=TLSInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
-    field = received(origin, "mx.example", "1d", NOW, parse_address("bob@example.org"))
+    field = received(origin, "mx.example", Passage("1d", NOW, parse_address("bob@example.org"), -3))
     assert field == (
         b"Received: from c ([IPv6:2001:db8::1])\n by mx.example with ESMTPS id 1d\n"
-        b" (version=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384)\n for <bob@example.org>;\n"
+        b" (version=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384)\n for <bob@example.org>\n priority -3;\n"
         b" Sat, 21 Nov 2026 09:30:00 +0000\n"
     )
 
 
 def test_hello_name_cannot_add_a_field() -> None:
     origin = Origin("192.0.2.1", "s", hello="x\nEvil: yes (\\)")
-    field = received(origin, "mx.example", "1d", NOW)
+    field = received(origin, "mx.example", Passage("1d", NOW))
     assert [name for name, _ in fields(field)] == ["received"]
     assert b"Evil: yes" not in field
 

@@ -1,6 +1,7 @@
 """What a user may do (ports 587 and 465): send to anybody, as an address of their own (RFC 6409).
 
-The message is completed on its way: Date and Message-ID where they are missing, Bcc taken out.
+The message is completed on its way: Date and Message-ID where they are missing, Solicitation where that was said
+in the envelope alone, Bcc taken out.
 """
 
 from __future__ import annotations
@@ -37,10 +38,13 @@ class SubmissionPolicy:
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         if sender is not None and not await self._users.may_send_as(self._account, sender):
             raise SMTPError.of(553, "7.1", f"{sender} is not an address of {self._account}")
-        return _SubmittedDelivery(await self._target.begin(origin, sender, options), self)
+        return _SubmittedDelivery(await self._target.begin(origin, sender, options), self, options)
 
-    async def complete(self, message: Message) -> Message:
-        """The message as it goes out (RFC 6409 §8.2, §8.3).  Raises SMTPError: it speaks for somebody else here."""
+    async def complete(self, message: Message, options: MailOptions) -> Message:
+        """The message as it goes out (RFC 6409 §8.2, §8.3; RFC 3865 §2.5).
+
+        Raises SMTPError: it speaks for somebody else here.
+        """
         names = {name for name, _ in fields(message.header)}
         if "from" in names:
             await self._check_author(message.header)
@@ -51,6 +55,8 @@ class SubmissionPolicy:
             missing += f"Date: {format_datetime(datetime.fromtimestamp(self._clock.seconds(), UTC))}\n".encode()
         if "message-id" not in names:
             missing += f"Message-ID: <{message.id}@{self._hostname}>\n".encode()
+        if options.solicit and "solicitation" not in names:
+            missing += f"Solicitation: {','.join(options.solicit)}\n".encode()
         if missing and not names:  # a body alone: what is added needs its blank line
             missing += b"\n" * (not message.header)
         return message.with_fields(missing) if missing else message
@@ -70,9 +76,10 @@ class SubmissionPolicy:
 
 
 class _SubmittedDelivery(FilterDelivery):
-    def __init__(self, inner: IDelivery, policy: SubmissionPolicy) -> None:
+    def __init__(self, inner: IDelivery, policy: SubmissionPolicy, options: MailOptions) -> None:
         super().__init__(inner)
         self._policy = policy
+        self._options = options
 
     async def rewrite(self, message: Message) -> Message:
-        return await self._policy.complete(message)
+        return await self._policy.complete(message, self._options)

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
-from twisted_mail.message.header import received
+from twisted_mail.message.header import Passage, received
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.wrapping import FilterDelivery
@@ -27,15 +27,20 @@ class Traced:
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         inner = await self._target.begin(origin, sender, options)
-        return _TracedDelivery(inner, origin, self._hostname, self._clock)
+        return _TracedDelivery(inner, origin, options.priority, self)
+
+    def field(self, origin: Origin, message: Message, recipient: Address | None, priority: int) -> bytes:
+        """Received for *message*."""
+        now = datetime.fromtimestamp(int(self._clock.seconds()), UTC)
+        return received(origin, self._hostname, Passage(message.id, now, recipient, priority))
 
 
 class _TracedDelivery(FilterDelivery):
-    def __init__(self, inner: IDelivery, origin: Origin, hostname: str, clock: IReactorTime) -> None:
+    def __init__(self, inner: IDelivery, origin: Origin, priority: int, target: Traced) -> None:
         super().__init__(inner)
         self._origin = origin
-        self._hostname = hostname
-        self._clock = clock
+        self._priority = priority
+        self._target = target
         self._recipients: list[Recipient] = []
 
     async def add_recipient(self, recipient: Recipient) -> None:
@@ -43,6 +48,5 @@ class _TracedDelivery(FilterDelivery):
         self._recipients.append(recipient)
 
     async def rewrite(self, message: Message) -> Message:
-        now = datetime.fromtimestamp(int(self._clock.seconds()), UTC)
         only = self._recipients[0].address if len(self._recipients) == 1 else None
-        return message.with_fields(received(self._origin, self._hostname, message.id, now, only))
+        return message.with_fields(self._target.field(self._origin, message, only, self._priority))

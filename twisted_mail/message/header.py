@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -70,21 +71,34 @@ def delivered_to(address: Address) -> bytes:
     return f"Delivered-To: {address}\n".encode()
 
 
-def received(origin: Origin, hostname: str, message_id: str, now: datetime, recipient: Address | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a message came here as."""
+
+    message_id: str
+    now: datetime
+    recipient: Address | None = None
+    """Only where there is one: naming one of several would tell each of the others (RFC 5321 §7.2)."""
+    priority: int = 0
+    """MT-PRIORITY= (RFC 6710 §9)."""
+
+
+def received(origin: Origin, hostname: str, passage: Passage) -> bytes:
     """One Received field (RFC 5321 §4.4, the TLS clause as RFC 8314 §4.3 wants it registered).
 
-    *recipient* only where there is one: naming one of several would tell each of the others (RFC 5321 §7.2).
     What the peer said of itself is cut down to characters that cannot end the field or a comment.
     """
     hello = _harmless(origin.hello) or "unknown"
     peer = f" ([{'IPv6:' if ':' in origin.peer else ''}{origin.peer}])" if origin.peer else ""
-    lines = [f"Received: from {hello}{peer}", f" by {hostname} with {_with_protocol(origin)} id {message_id}"]
+    lines = [f"Received: from {hello}{peer}", f" by {hostname} with {_with_protocol(origin)} id {passage.message_id}"]
     if origin.tls is not None:
         lines.append(f" (version={origin.tls.version} cipher={origin.tls.cipher})")
-    if recipient is not None:
-        lines.append(f" for <{recipient}>")
+    if passage.recipient is not None:
+        lines.append(f" for <{passage.recipient}>")
+    if passage.priority:
+        lines.append(f" priority {passage.priority}")
     lines[-1] += ";"
-    lines.append(f" {_date(now)}\n")
+    lines.append(f" {_date(passage.now)}\n")
     return "\n".join(lines).encode()
 
 
