@@ -44,6 +44,7 @@ HOUSE = {
     "workers",
     "listeners",
     "outgoing",
+    "pickup",
     "webservice",
     "offering",
     "resolving",

@@ -58,6 +58,7 @@ from twisted_mail.message.identifier import message_id
 from twisted_mail.networks import Networks
 from twisted_mail.offering import session_options
 from twisted_mail.outgoing import Outgoing
+from twisted_mail.pickup import Pickup
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
 from twisted_mail.protocols.http import WebSite
@@ -149,6 +150,8 @@ class House:
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.spool)
         arriving = LoopGuard(Traced(holding, config.hostname, reactor))
+        self._pickup = Pickup(config, self.committer, disk, reactor)
+        self._from_commands = OneByOne(arriving)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(InboundPolicy(users, arriving), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(arriving))
@@ -264,6 +267,7 @@ class House:
             pool.start()
         if self._outgoing is not None:
             self._outgoing.start(self.directory, self._router)
+        self._pickup.start(self._from_commands, self._router)
         for timer in self._timers:
             timer.start()
 
@@ -271,6 +275,7 @@ class House:
         """Blocks, in the end, until what was begun is on disk."""
         for timer in self._timers:
             timer.stop()
+        await self._pickup.stop(FINISH)
         if self._outgoing is not None:
             await self._outgoing.stop(FINISH)
         self.committer.stop()

@@ -16,12 +16,26 @@ Run = Callable[[argparse.Namespace], None]
 class CommandError(Exception):
     """The command cannot do what it was asked.  The text is one line that says what to do."""
 
+    def __init__(self, problem: str, status: int = 1) -> None:
+        super().__init__(problem)
+        self.status = status
+        """Of the process."""
+
 
 class Parser(argparse.ArgumentParser):
     """Raises CommandError instead of printing the usage and leaving with status 2."""
 
+    error_status = 1
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # overloads of argparse's own
+        """A command's parser knows all that may follow it: unknown arguments are its own error, not the outermost's."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest and self.get_default("run") is not None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
-        raise CommandError(f"{message}; see: {self.prog} --help")
+        raise CommandError(f"{message}; see: {self.prog} --help", self.error_status)
 
 
 def new_parser(program: str, description: str) -> Parser:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, domains, init, queue, roundtrip, suppression
+from twisted_mail.cli import accounts, aliases, domains, init, queue, roundtrip, send, suppression
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
@@ -21,6 +21,7 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("account", "People whose mail is kept here.", accounts.add_family),
     ("alias", "Addresses that stand for others.", aliases.add_family),
     ("queue", "Mail that waits to be sent to other servers.", queue.add_family),
+    ("send", "Send the message on standard input, as sendmail does.", send.add_family),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""
@@ -28,6 +29,8 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (default: the process's own); returns the exit status."""
+    if argv is None and os.path.basename(sys.argv[0]) == "sendmail":  # a link by that name
+        argv = ["send", *sys.argv[1:]]
     try:
         arguments = _parser().parse_args(argv)
         arguments.run(arguments)
@@ -39,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader has seen enough, as in `mailserver account list | head`; nothing more can be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (CommandError, ConfigError, DirectoryError) as error:
+    except CommandError as error:
+        return _fail(str(error), error.status)
+    except (ConfigError, DirectoryError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
         return _fail("interrupted; run it again")
@@ -59,6 +64,6 @@ def _parser() -> Parser:
     return parser
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, status: int = 1) -> int:
     print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr)
-    return 1
+    return status

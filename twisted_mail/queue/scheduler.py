@@ -111,7 +111,7 @@ class Scheduler:
         is_first = not rounds
         new = rounds.add(await self._spool.scan())
         if is_first:
-            self.log.info("{count} messages in the queue", count=new)
+            self.log.info("{count} messages in {folder}", count=new, folder=self._folder)
 
     async def _perform(self, rounds: Rounds, identifier: str, verb: Verb) -> None:
         """Do what is asked, and then take the request away."""

@@ -135,20 +135,12 @@ class Spool:
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         return _SpoolDelivery(self, self._committer, Envelope(origin, sender, options))
 
-    def new_entry(self, envelope: Envelope, recipients: Iterable[Recipient], message: Message) -> QueueEntry:
-        now = self._clock.seconds()
-        due = release_time(envelope.options, now)
-        return QueueEntry(
-            id=f"{message.id}-{os.urandom(3).hex()}",
-            created=now,
-            origin=envelope.origin,
-            sender=envelope.sender,
-            options=envelope.options,
-            recipients=tuple(QueuedRecipient(recipient, due) for recipient in recipients),
-            header_size=len(message.header),
-            size=message.size,
-            lines=message.lines,
-        )
+    def addition(
+        self, envelope: Envelope, recipients: Iterable[Recipient], message: Message
+    ) -> tuple[QueueEntry, BothFiles]:
+        """A new entry, and what puts it on disk."""
+        entry = new_entry(envelope, recipients, message, self._clock.seconds())
+        return entry, addition(self.files, entry, message)
 
     def arrived(self, entry: QueueEntry) -> None:
         """*entry* is on disk."""
@@ -275,11 +267,7 @@ class _SpoolDelivery:
     def _new(self, message: Message) -> tuple[QueueEntry, Job]:
         # an address that was named twice gets one copy, with the options of the first
         recipients = (several[0] for several in self._recipients.values())
-        entry = self._spool.new_entry(self._envelope, recipients, message)
-        files = self._spool.files
-        body = NewFile(message.write_to, files.temporary(), [files.message(entry.id)], make_directory)
-        envelope = NewFile(envelope_writer(entry), files.temporary(), [files.envelope(entry.id)], make_directory)
-        return entry, BothFiles(body, envelope)
+        return self._spool.addition(self._envelope, recipients, message)
 
     def _for_each(self, refusal: SMTPError | None) -> Mapping[Recipient, SMTPError | None]:
         return {recipient: refusal for several in self._recipients.values() for recipient in several}
@@ -315,6 +303,29 @@ class BothFiles:
     def undo(self) -> None:
         self._envelope.undo()
         self._body.undo()
+
+
+def new_entry(envelope: Envelope, recipients: Iterable[Recipient], message: Message, now: float) -> QueueEntry:
+    """*message*, to be put into a queue at Unix time *now*."""
+    due = release_time(envelope.options, now)
+    return QueueEntry(
+        id=f"{message.id}-{os.urandom(3).hex()}",
+        created=now,
+        origin=envelope.origin,
+        sender=envelope.sender,
+        options=envelope.options,
+        recipients=tuple(QueuedRecipient(recipient, due) for recipient in recipients),
+        header_size=len(message.header),
+        size=message.size,
+        lines=message.lines,
+    )
+
+
+def addition(files: SpoolFiles, entry: QueueEntry, message: Message) -> BothFiles:
+    """The job that puts *entry* into the queue, for a committer or `run_now`."""
+    body = NewFile(message.write_to, files.temporary(), [files.message(entry.id)], make_directory)
+    envelope = NewFile(envelope_writer(entry), files.temporary(), [files.envelope(entry.id)], make_directory)
+    return BothFiles(body, envelope)
 
 
 def envelope_writer(entry: QueueEntry) -> Callable[[int], None]:
