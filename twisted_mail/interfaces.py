@@ -102,6 +102,16 @@ class IMXResolver(Interface):
         """
 
 
+class IWitness(Interface):
+    """Knows which servers are a domain's own, where plain DNS could be forged."""
+
+    def vouches_for(domain: str, host: MailHost) -> Awaitable[bool]:
+        """Whether DNSSEC or MTA-STS says that *host* takes mail for *domain* (RFC 8689 §4.2.1).
+
+        Only then a certificate for the host's name proves that it is the right one.
+        """
+
+
 # ---- who exists
 
 

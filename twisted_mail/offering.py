@@ -24,6 +24,6 @@ def session_options(config: Config, service: str, *, tls_available: bool, sends:
         max_recipients=config.limits.recipients,
         max_transactions=config.limits.transactions,
         chunking=True,
-        extensions=("DELIVERBY", "MT-PRIORITY", "NO-SOLICITING", *(("DSN",) if reports else ())),
+        extensions=("DELIVERBY", "MT-PRIORITY", "NO-SOLICITING", "REQUIRETLS", *(("DSN",) if reports else ())),
         max_hold=config.limits.hold if submission and sends else 0,  # only the queue can hold
     )

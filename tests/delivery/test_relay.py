@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.peers import DROP, HANG, FixedHosts, Network, Peer, client_options
@@ -14,7 +15,7 @@ from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import MAX_RECIPIENTS
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes, parse_smarthost
-from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, MailHost, RemoteRefusal
+from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, IWitness, MailHost, RemoteRefusal
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
@@ -70,6 +71,15 @@ class RelayCase(SynchronousTestCase):
 
 def _shown(error: SMTPError | None) -> str:
     return f"{error.reply.code} {error.reply.status}".strip() if error else ""
+
+
+@implementer(IWitness)
+class Vouching:
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    async def vouches_for(self, domain: str, host: MailHost) -> bool:
+        return domain == "there.example" and host.name in self._names
 
 
 class OneServerTests(RelayCase):
@@ -184,6 +194,19 @@ class OneServerTests(RelayCase):
 
     def test_message_that_needs_tls_does_not_go_without(self) -> None:
         self.options = MailOptions(require_tls=True)
+        for witness, outcome, asked in (
+            (None, "550 5.7.30", (0, 0)),
+            (Vouching("mx2.example"), "550 5.7.10", (0, 1)),
+            (Vouching("mx1.example", "mx2.example"), "550 5.7.10", (1, 2)),
+        ):
+            self.relay = Relay(Routes(), self.resolver, self.pool, witness)
+            self.assertEqual({"b@there.example": outcome}, self.send())
+            self.assertEqual(asked, (self.first.connections, self.second.connections))
+        self.assertEqual((0, 0), self.taken())
+
+    def test_message_that_needs_tls_does_not_go_to_a_smarthost_without(self) -> None:
+        self.options = MailOptions(require_tls=True)
+        self.make_relay(Routes(smarthost=Destination("smart.example", FIRST)))
         self.assertEqual({"b@there.example": "550 5.7.10"}, self.send())
         self.assertEqual((0, 0), self.taken())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from base64 import b64encode
 from datetime import UTC, datetime
 
 from tests.integration.process import ServerProcess, User
-from tests.integration.test_outgoing import CAROL, elsewhere, here, wait_for_mail
+from tests.integration.test_outgoing import CAROL, NewServer, elsewhere, here, wait_for_mail
 from tests.integration.wire import Wire, fetch
 
 __all__ = ["elsewhere", "here"]
@@ -120,3 +121,20 @@ def test_what_a_message_advertises_is_in_its_header(here: ServerProcess) -> None
     alice, bob = here.new_user(), here.new_user()
     submit(here, alice, "SOLICIT=org.example:ADV", f"<{bob.address}>")
     assert b"\r\nSolicitation: org.example:ADV\r\n" in wait_for_mail(here, bob)
+
+
+def test_message_that_asks_for_tls_all_the_way_goes_with_verified_tls_or_not_at_all(
+    new_server: NewServer, elsewhere: ServerProcess
+) -> None:
+    elsewhere.start()
+    here = new_server(f'[relay]\nsmarthost = "tcp:localhost:{elsewhere.ports.smtp}"\n', accounts=2)
+    here.start()  # trusts nobody who has certified a server on this machine
+    alice = here.new_user()
+    submit(here, alice, "REQUIRETLS RET=FULL", f"<{CAROL.address}>")
+    report = wait_for_mail(here, alice)
+    assert b"Status: 5.7.10" in report
+    assert b"\r\nHello\r\n" not in report
+    here.stop()
+    here.start(env={**os.environ, "SSL_CERT_FILE": str(here.authority.file)})
+    submit(here, alice, "REQUIRETLS", f"<{CAROL.address}>")
+    assert b"with ESMTPS id" in wait_for_mail(elsewhere, CAROL)

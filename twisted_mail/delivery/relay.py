@@ -15,15 +15,23 @@ from zope.interface import implementer
 from twisted_mail.content import Blocking, Message
 from twisted_mail.delivery.attempt import Attempt, Letter
 from twisted_mail.delivery.routes import Routes
-from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, MailHost, RemoteRefusal
+from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, IWitness, MailHost, RemoteRefusal
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.client_commands import Content
 from twisted_mail.smtp.envelope import Body, MailOptions, Origin, Recipient
-from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.smtp.reply import Reply, SMTPError
 
 Results = Mapping[Recipient, SMTPError | None]
+
+
+@implementer(IWitness)
+class NoWitness:
+    """Vouches for nobody."""
+
+    async def vouches_for(self, domain: str, host: MailHost) -> bool:
+        return False
 
 
 @implementer(IDeliveryTarget)
@@ -32,8 +40,12 @@ class Relay:
 
     log = Logger()
 
-    def __init__(self, routes: Routes, resolver: IMXResolver, pool: ConnectionPool) -> None:
+    def __init__(
+        self, routes: Routes, resolver: IMXResolver, pool: ConnectionPool, witness: IWitness | None = None
+    ) -> None:
+        """*witness*: which of the servers that DNS names may have a message that must go by TLS; None: none of them."""
         self._routes = routes
+        self._witness = witness or NoWitness()
         self._resolver = resolver
         self._pool = pool
 
@@ -52,7 +64,7 @@ class Relay:
         """What came of it is in its results."""
         attempt = Attempt(self._pool, letter, recipients)
         try:
-            destinations = [route] if isinstance(route, Destination) else await self._servers(route)
+            destinations = [route] if isinstance(route, Destination) else await self._servers(route, letter.options)
         except RemoteRefusal as refusal:
             self.log.debug("to {domain}: {reply}", id=letter.message.id, domain=route, reply=str(refusal))
             attempt.results.update(dict.fromkeys(recipients, refusal))
@@ -64,10 +76,19 @@ class Relay:
         """Raises OSError: the message cannot be read."""
         return Letter(sender, options, await _content(message, options, self._pool.options.blocking), message)
 
-    async def _servers(self, domain: str) -> list[Destination]:
+    async def _servers(self, domain: str, options: MailOptions) -> list[Destination]:
         """Raises RemoteRefusal."""
         hosts: Sequence[MailHost] = await self._resolver.hosts(domain)
+        if options.require_tls:
+            hosts = [host for host in hosts if await self._witness.vouches_for(domain, host)]
+            if not hosts:
+                raise RemoteRefusal(_nobody_vouches(domain), by_remote=False)
         return [Destination(host.name, address, host.port) for host in hosts for address in host.addresses]
+
+
+def _nobody_vouches(domain: str) -> Reply:
+    text = f"The message asks for TLS all the way, and nothing proves which servers are those of {domain}"
+    return Reply(550, "7.30", f"{text}: an answer of DNS can be forged. Send it without REQUIRETLS")
 
 
 @implementer(IRelayDelivery)
