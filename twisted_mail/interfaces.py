@@ -59,6 +59,13 @@ class IDelivery(Interface):
         """Leave no trace.  Safe at any time before commit(), and after a failed prepare() or deliver()."""
 
 
+class IListOwner(Interface):
+    """What the avatar of a user provides beside IDeliveryTarget: their lists may be shown to them (EXPN)."""
+
+    def members(alias: Address) -> Awaitable[Sequence[Address]]:
+        """What the list leads to, as it was set.  Raises NoSuchUser: it is no list of theirs."""
+
+
 class IRelayDelivery(IDelivery):
     """A delivery to another server, which may take over what is said to the sender."""
 

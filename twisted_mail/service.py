@@ -34,6 +34,7 @@ from twisted_mail.delivery.forwarding import ReturnPaths
 from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
+from twisted_mail.delivery.lists import ListOwner
 from twisted_mail.delivery.loops import LoopGuard
 from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
@@ -161,7 +162,8 @@ class House:
 
         def from_user(account: Address) -> IDeliveryTarget:
             policy = SubmissionPolicy(account, self.directory, arriving, config.hostname, reactor)
-            return RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
+            limited = RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
+            return ListOwner(account, users, limited)
 
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)

@@ -14,7 +14,18 @@ from random import Random
 from tests.fuzz import streams
 from tests.fuzz.observer import Observer
 from twisted_mail.smtp.address import AddressError, parse_path
-from twisted_mail.smtp.events import Authenticate, Closed, DataChunk, EndOfData, Event, MailFrom, RcptTo, StartTLS, Wait
+from twisted_mail.smtp.events import (
+    Authenticate,
+    Closed,
+    DataChunk,
+    EndOfData,
+    Event,
+    Expand,
+    MailFrom,
+    RcptTo,
+    StartTLS,
+    Wait,
+)
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.server import ServerSession
@@ -71,6 +82,8 @@ class Run:
             case Authenticate(credentials):
                 good = credentials.password == "b"
                 self.session.answer(Reply(235, "7.0", "Yes") if good else Reply(535, "7.8", "No"))
+            case Expand(alias):
+                self.session.answer(YES if alias.domain else NO)
             case StartTLS():
                 self.session.tls_started()
 

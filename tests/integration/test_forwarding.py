@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.process import PASSWORD, ServerProcess, User
 from tests.integration.test_outgoing import CAROL, send, wait_for_mail
+from tests.integration.test_submission import connect
 from tests.integration.wire import Wire, fetch, send_exactly
 
 DAVE = User("dave@elsewhere.example")
@@ -165,3 +166,37 @@ def test_members_here_get_theirs_where_nothing_may_leave(new_server: NewServer) 
         wire.say(f"MAIL FROM:<{DAVE.address}>")
         refusal = wire.say("RCPT TO:<away@example.org>")
     assert refusal == "550 5.7.1 This server does not send mail to other domains"
+
+
+def test_list_is_shown_to_its_owner_and_to_nobody_else(new_server: NewServer) -> None:
+    server = new_server(accounts=2)
+    server.start()
+    owner, other = server.new_user(), server.new_user()
+    server.admin("alias", "add", INFO.address, other.address, CAROL.address, "--owner", owner.address)
+    shown = f"250-2.1.5 <{other.address}>\r\n250 2.1.5 <{CAROL.address}>"
+    hidden = "502 5.5.1 A list is shown to its owner only, who has to log in"
+    with Wire(server.ports.smtp) as wire:
+        wire.reply()
+        wire.say("EHLO client.example")
+        assert wire.say(f"EXPN {INFO.address}") == hidden
+    server.admin("alias", "add", "intl@example.org", "m\u00fcller@elsewhere.example", "--owner", owner.address)
+    with connect(server, "submission") as client:
+        client.login(owner.address, PASSWORD)
+        assert client.docmd("EXPN", "intl")[0] == 553
+        shown_in_utf8 = (250, "2.1.5 <m\u00fcller@elsewhere.example>".encode())
+        assert client.docmd("EXPN", "intl SMTPUTF8") == shown_in_utf8
+    # the account counts, not what the user typed to log in
+    names = {owner.address.upper(): shown, f"{owner.local_part}%laptop": shown, other.address: hidden}
+    for name, answer in names.items():
+        with connect(server, "submission") as client:
+            client.login(name, PASSWORD)
+            assert "expn" in client.esmtp_features
+            for argument in (INFO.address, f"<{INFO.address.upper()}>", INFO.local_part):
+                code, text = client.docmd("EXPN", argument)
+                assert (code, text.replace(b"\n", b" ")) == _as_smtplib_has(answer), (name, argument)
+            assert client.docmd("EXPN", other.address)[0] == 502
+
+
+def _as_smtplib_has(reply: str) -> tuple[int, bytes]:
+    lines = reply.split("\r\n")
+    return int(lines[0][:3]), b" ".join(line[4:].encode() for line in lines)

@@ -23,6 +23,7 @@ from twisted_mail.smtp.events import (
     DataChunk,
     EndOfData,
     Event,
+    Expand,
     Hello,
     Inquire,
     MailFrom,
@@ -55,8 +56,8 @@ def options_of(settings: dict[str, str]) -> SessionOptions:
 
 
 def reply_of(text: str) -> Reply:
-    """`550 5.1.1 No such user` or `354 Go ahead`."""
-    code, _, rest = text.partition(" ")
+    """`550 5.1.1 No such user` or `354 Go ahead`; `\\n` begins another line."""
+    code, _, rest = text.replace("\\n", "\n").partition(" ")
     status, _, words = rest.partition(" ")
     if status.startswith(f"{code[0]}.") and status.count(".") == 2:
         return Reply(int(code), status[2:], words)
@@ -110,6 +111,8 @@ class Server:
             case MailFrom(sender, options):
                 self._accepted = 0
                 self.events.append(f"MailFrom <{sender or ''}>{differences(options)}")
+            case Expand(alias, smtputf8):
+                self.events.append(f"Expand {alias}{' SMTPUTF8' if smtputf8 else ''}")
             case RcptTo(recipient):
                 self.events.append(f"RcptTo <{recipient.address}>{differences(recipient.options)}")
             case _:

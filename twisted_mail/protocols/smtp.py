@@ -17,19 +17,29 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError
 
 from twisted_mail.content import Message, MessageBuilder, disk_refusal
-from twisted_mail.interfaces import AccountDisabled, IDelivery, IDeliveryTarget, IInquiries, LoginUnavailable
+from twisted_mail.interfaces import (
+    AccountDisabled,
+    IDelivery,
+    IDeliveryTarget,
+    IInquiries,
+    IListOwner,
+    LoginUnavailable,
+    NoSuchUser,
+)
 from twisted_mail.message.header import message_id_of
 from twisted_mail.networks import Network, Networks
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.command import NEEDS_SMTPUTF8_TO_SHOW, NOT_SHOWN
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
     Closed,
     DataChunk,
     EndOfData,
+    Expand,
     Hello,
     Inquire,
     Introduced,
@@ -102,6 +112,8 @@ class SMTPServer(Connection):
                     session.answer(await self._answering(self._rcpt(recipient), "RCPT", recipient=recipient.address))
                 case MailFrom(sender, options):
                     session.answer(await self._answering(self._mail(sender, options), "MAIL", sender=sender))
+                case Expand(alias, smtputf8):
+                    session.answer(await self._answering(self._expand(alias, smtputf8), "EXPN"))
                 case Hello(name, extended):
                     self.tls_established()
                     self.origin = replace(self.origin, hello=name, extended=extended)
@@ -161,6 +173,19 @@ class SMTPServer(Connection):
         await self._delivery.add_recipient(recipient)
         self._recipients.append(recipient)
         return RECIPIENT_OK
+
+    async def _expand(self, alias: Address, smtputf8: bool) -> Reply:
+        target = self._target
+        if not IListOwner.providedBy(target):
+            raise SMTPError(NOT_SHOWN)
+        try:
+            members = await target.members(alias)
+        except NoSuchUser:
+            raise SMTPError(NOT_SHOWN) from None
+        if not (smtputf8 or all(member.is_ascii for member in members)):
+            raise SMTPError(NEEDS_SMTPUTF8_TO_SHOW)
+        self.note("{user} is shown the list {alias}", alias=alias)
+        return Reply(250, "1.5", "\n".join(f"<{member}>" for member in members))
 
     async def _end_of_data(self) -> Mapping[Recipient, Reply]:
         assert self._delivery is not None

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from twisted_mail.sasl import MAX_RESPONSE
-from twisted_mail.smtp.address import Address, AddressError, parse_path
+from twisted_mail.smtp.address import Address, AddressError, parse_address, parse_path
 from twisted_mail.smtp.envelope import MailOptions, Recipient, RecipientOptions
 from twisted_mail.smtp.extensions import COMMAND_LIMIT, Offer
 from twisted_mail.smtp.parameters import parse_parameters
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 NEEDS_SMTPUTF8 = Reply(553, "6.7", "An address that is not ASCII needs the parameter SMTPUTF8 on MAIL (RFC 6531)")
+
+NOT_SHOWN = Reply(502, "5.1", "A list is shown to its owner only, who has to log in")
+NEEDS_SMTPUTF8_TO_SHOW = Reply(553, "6.7", "There are members that are not ASCII: say EXPN list@example.org SMTPUTF8")
 
 # Domain or address-literal, and what real clients send instead: host names with "_", bare IP addresses
 _HELLO_NAME = re.compile(r"[!#-'*+\-./0-9:=?A-Z\[\]^_`a-z{|}~]{1,255}")
@@ -27,6 +30,7 @@ _PATH = re.compile(r' *+(<(?:"(?:[^"\\]|\\.)*+"|[^">])*+>)')
 # chunk-size SP end-marker
 _CHUNK = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 
+_NO_DOMAIN = "domain.invalid"
 _NO_MAIL_OPTIONS = MailOptions()
 _NO_RECIPIENT_OPTIONS = RecipientOptions()
 
@@ -64,6 +68,14 @@ class AuthRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ListRequest:
+    """EXPN: which list, its domain empty where none was named; *smtputf8*: the answer may hold UTF-8."""
+
+    alias: Address
+    smtputf8: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkSize:
     """BDAT: *octets* follow; *last* ends the message."""
 
@@ -83,10 +95,23 @@ def parse_anything(argument: str, offer: Offer) -> str:
 
 
 def parse_something(argument: str, offer: Offer) -> str:
-    """VRFY and EXPN."""
+    """VRFY."""
     if not argument:
         raise SMTPError(Reply(501, "5.4", "This command needs an argument"))
     return argument
+
+
+def parse_list(argument: str, offer: Offer) -> ListRequest:
+    """EXPN: an address, with or without angle brackets, or its local part alone (RFC 5321 §4.1.1.7)."""
+    name, _, parameter = argument.rpartition(" ") if argument.upper().endswith(" SMTPUTF8") else (argument, "", "")
+    name = name.strip()
+    if name.startswith("<") and name.endswith(">"):
+        name = name[1:-1]
+    try:
+        alias = parse_address(name if "@" in name else f"{name}@{_NO_DOMAIN}")
+    except AddressError as error:
+        raise SMTPError(Reply(501, "1.3", "Syntax: EXPN list@example.org")) from error
+    return ListRequest(alias if "@" in name else Address(alias.local_part, ""), bool(parameter))
 
 
 def parse_hello(argument: str, offer: Offer) -> str:
@@ -207,7 +232,7 @@ COMMANDS = {
         Command("RSET", parse_nothing, _ANY, idle=True),
         Command("NOOP", parse_anything, _ANY, idle=True),
         Command("VRFY", parse_something, _ANY, idle=True),
-        Command("EXPN", parse_something, _ANY, idle=True),
+        Command("EXPN", parse_list, _ANY, idle=True),
         Command("HELP", parse_anything, _ANY, idle=True),
         Command("QUIT", parse_nothing, _ANY),
     )

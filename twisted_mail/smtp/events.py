@@ -14,6 +14,7 @@ __all__ = [
     "DataChunk",
     "EndOfData",
     "Event",
+    "Expand",
     "Hello",
     "Inquire",
     "Introduced",
@@ -63,6 +64,16 @@ class RcptTo(Question):
     """RCPT: one more recipient."""
 
     recipient: Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Expand(Question):
+    """EXPN of somebody who has logged in: who is on this list (RFC 5321 §3.5)?"""
+
+    alias: Address
+    """Its domain is empty where the client named none."""
+    smtputf8: bool
+    """The answer may hold UTF-8 (RFC 6531 §3.7.4.2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ EXTENSIONS = (
         mail_octets=len(" SOLICIT=") + parameters.MAX_SOLICIT,
     ),
     Extension("LIMITS", 9422, "limits", value=_limits),
+    Extension("EXPN", 5321, "expn", offered=lambda s: bool(s.mechanisms)),
     Extension("HELP", 5321, "help"),
     Extension("XCLIENT", 5321, "xclient", offered=lambda s: s.options.xclient, value=lambda s: ATTRIBUTES),
 )

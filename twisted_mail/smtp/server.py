@@ -19,7 +19,16 @@ from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp import auth, command, data
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
-from twisted_mail.smtp.command import COMMANDS, HTTP_METHODS, NOT_IMPLEMENTED, AuthRequest, ChunkSize, Command, State
+from twisted_mail.smtp.command import (
+    COMMANDS,
+    HTTP_METHODS,
+    NOT_IMPLEMENTED,
+    AuthRequest,
+    ChunkSize,
+    Command,
+    ListRequest,
+    State,
+)
 from twisted_mail.smtp.data import Chunk, IncomingChunks, IncomingText
 from twisted_mail.smtp.envelope import Body, MailOptions, Recipient
 from twisted_mail.smtp.events import (
@@ -28,6 +37,7 @@ from twisted_mail.smtp.events import (
     DataChunk,
     EndOfData,
     Event,
+    Expand,
     Hello,
     Inquire,
     MailFrom,
@@ -392,8 +402,10 @@ class ServerSession:
     def _vrfy(self, argument: str) -> None:
         self._say(Reply(252, "0.0", "Addresses are not verified here: use RCPT, and mail is taken or refused"))
 
-    def _expn(self, argument: str) -> None:
-        raise SMTPError(Reply(502, "5.1", "Lists are not shown here"))
+    def _expn(self, request: ListRequest) -> None:
+        if not self.authenticated:
+            raise SMTPError(command.NOT_SHOWN)
+        self._emit(Expand(request.alias, request.smtputf8))
 
     def _help(self, argument: str) -> None:
         hello, others = ("LHLO", {"EHLO", "HELO"}) if self._options.lmtp else ("EHLO", {"LHLO"})
@@ -429,6 +441,8 @@ class ServerSession:
             case Inquire():
                 self._exchange = None
                 self._state = State.READY
+                self._count_error()
+            case Expand() if not accepted:
                 self._count_error()
             case Authenticate():
                 self.authenticated = accepted
