@@ -32,7 +32,7 @@ class ReadmeTests(TestCase):
             self.assertTrue(callable(arguments.run), command)
 
     def test_every_family_of_commands_is_shown(self) -> None:
-        for family in ("init", "try", "domain", "account", "alias"):
+        for family in ("init", "check", "try", "domain", "account", "alias"):
             self.assertRegex(README, rf"(?m)^    mailserver {family}\b")
 
     def test_python_that_needs_no_reactor_runs(self) -> None:

@@ -85,6 +85,11 @@ def stamp_of(tls: TLS) -> tuple[object, ...]:
     return tuple(_stamp_of(path) for path in paths if path)
 
 
+def certificate_files(tls: TLS) -> list[str]:
+    """Of all names, the server's own first."""
+    return [*filter(None, [tls.certificate]), *(certificate for certificate, _ in _pairs(tls))]
+
+
 def _pairs(tls: TLS) -> Iterator[tuple[str, str]]:
     """Certificate and key of each name; folders without them are something else's."""
     if tls.names is None or not os.path.isdir(tls.names):

@@ -49,7 +49,7 @@ _pop3._tcp.example.org. 3600 IN SRV 3 1 110 mail.example.org.
 _imaps._tcp.example.org. 3600 IN SRV 0 0 0 .
 _imap._tcp.example.org. 3600 IN SRV 0 0 0 .
 
-; Names that mail programs ask for their settings, over HTTP.
+; Where mail programs ask for their settings, once web and https of [listen] are open to others.
 autoconfig.example.org. 3600 IN CNAME mail.example.org.
 autodiscover.example.org. 3600 IN CNAME mail.example.org.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted_mail.cli.commandline import CommandError
@@ -14,6 +15,9 @@ from twisted_mail.cli.commandline import CommandError
 PATIENCE = 15.0
 """Seconds for each answer."""
 STRUCK_OUT = "(struck out)"
+
+Show = Callable[[str], None]
+"""Where the lines of a dialogue go."""
 
 
 class TrialError(CommandError):
@@ -37,11 +41,16 @@ class Wire(Protocol):
 class TCPWire:
     """A TCP connection."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, certified_name: str) -> None:
-        """*certified_name*: the host name that the certificate must have.  Raises OSError."""
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, certified_name: str, patience: float = PATIENCE
+    ) -> None:
+        """*certified_name*: the host name that the certificate must have; *patience*: seconds for each answer.
+
+        Raises OSError.
+        """
         self._tls = tls
         self._certified_name = certified_name
-        self._socket = socket.create_connection((host, port), PATIENCE)
+        self._socket = socket.create_connection((host, port), patience)
         self._input = self._socket.makefile("rb")
 
     def read_line(self) -> bytes:
@@ -58,6 +67,11 @@ class TCPWire:
         name, _, _ = secured.cipher() or ("", "", 0)
         return f"{secured.version()}, {name}, certificate valid for {self._certified_name}"
 
+    def peer_certificate(self) -> bytes:
+        """What the server showed, in DER; after start_tls."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        return self._socket.getpeercert(binary_form=True) or b""
+
     def close(self) -> None:
         self._input.close()
         self._socket.close()
@@ -66,10 +80,11 @@ class TCPWire:
 class Dialogue:
     """The client's side of one session."""
 
-    def __init__(self, name: str, wire: Wire) -> None:
+    def __init__(self, name: str, wire: Wire, show: Show = print) -> None:
         """*name*: of the service, for the person who reads along.  Owns *wire*."""
         self._name = name
         self._wire = wire
+        self._show = show
 
     def __enter__(self) -> Dialogue:
         return self
@@ -85,7 +100,7 @@ class Dialogue:
         """Send *command*; its reply must begin with *expected*.  *secret* is the part of it that is not shown."""
         shown = command.replace(secret, STRUCK_OUT) if secret else command
         for line in shown.split("\r\n"):
-            print(f"  C: {line}")
+            self._show(f"  C: {line}")
         try:
             self._wire.write(f"{command}\r\n".encode())
         except OSError as error:
@@ -106,7 +121,7 @@ class Dialogue:
             ) from error
         except OSError as error:
             raise TrialError(f"{self._name}: TLS failed ({error}); see the log of the server") from error
-        print(f"  -- {agreed}")
+        self._show(f"  -- {agreed}")
 
     def _hear(self, expected: str, command: str) -> None:
         """One reply, also of several lines (RFC 5321 §4.2.1)."""
@@ -123,7 +138,7 @@ class Dialogue:
         if not octets:
             raise TrialError(f"{self._name} closed the connection; see the log of the server")
         line = octets.decode("utf-8", "replace").rstrip("\r\n")
-        print(f"  S: {line}")
+        self._show(f"  S: {line}")
         return line
 
     def _silent(self, error: OSError) -> TrialError:

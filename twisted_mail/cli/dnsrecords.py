@@ -29,7 +29,7 @@ class Purpose(Enum):
     SENDER = "Who may send as the domain: this server and nobody else (SPF, RFC 7208)."
     POLICY = "What others should do with mail that fails that, and where to report it (DMARC, RFC 7489)."
     SERVICES = 'Where mail programs find it; "." is: not offered (RFC 6186, RFC 8314).'
-    AUTOCONFIG = "Names that mail programs ask for their settings, over HTTP."
+    AUTOCONFIG = "Where mail programs ask for their settings, once web and https of [listen] are open to others."
 
 
 @dataclass(frozen=True, slots=True)

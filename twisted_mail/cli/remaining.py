@@ -81,7 +81,7 @@ def _server_steps(new: NewServer) -> list[Step]:
             [f"certbot certonly --standalone -d {new.hostname} --deploy-hook '{hook}'"],
         ),
         Step("Start the server, now and with the machine:", [f"systemctl enable --now {new.unit}"]),
-        Step("See that it works, and what is still missing:", [f"{_program('mailserver')} try{_config_option(new)}"]),
+        Step("See what is still missing, and that it works:", [f"{_program('mailserver')} check{_config_option(new)}"]),
         Step(
             f"Mail programs: user name {new.account}, server {new.hostname}, POP3 port 995 (SSL/TLS) or 110 "
             "(STARTTLS), SMTP port 465 (SSL/TLS) or 587 (STARTTLS), normal password."

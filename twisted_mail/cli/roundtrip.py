@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import ipaddress
 import os
 import secrets
 import shutil
@@ -19,13 +18,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 from twisted_mail.cli.commandline import Parser, be_command
-from twisted_mail.cli.dialogue import Dialogue, TCPWire, TrialError
+from twisted_mail.cli.dialogue import Dialogue, Show, TCPWire, TrialError
 from twisted_mail.cli.opening import configuration, opened_directory
-from twisted_mail.config import Config, ListenAddress
+from twisted_mail.cli.reaching import host_of
+from twisted_mail.config import Config
 from twisted_mail.demo import DemoFiles
 from twisted_mail.smtp.address import Address
-
-_LOOPBACK = {"tcp": "127.0.0.1", "tcp6": "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,15 @@ class Trial:
         return "\r\n".join((*header, "", self.token))
 
 
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What a message went through, and how long it took in all."""
+
+    submission: Service
+    pop3: Service
+    seconds: float
+
+
 def add_family(parser: Parser) -> None:
     """try, which has no subcommands."""
     be_command(parser, try_server)
@@ -70,20 +77,25 @@ def add_family(parser: Parser) -> None:
 def try_server(arguments: argparse.Namespace) -> None:
     """The whole round trip.  Raises TrialError."""
     config = configuration(arguments)
-    tls = _client_context(config)
+    with throwaway_account(config) as trial:
+        journey = travel(config, trial, print)
+    print(
+        f"\nIt works: sent, stored and fetched in {journey.seconds:.2f} seconds.  "
+        f"Set up your mail program: server {config.hostname}, {journey.submission}, {journey.pop3}"
+    )
+
+
+def travel(config: Config, trial: Trial, show: Show) -> Journey:
+    """The message of *trial*, there and back.  Raises TrialError."""
+    tls = client_context(config)
     submission = service_of(config, "Submission", "submission", "submissions")
     pop3 = service_of(config, "POP3", "pop3", "pop3s")
-    with throwaway_account(config) as trial:
-        started = time.monotonic()
-        with _dialogue(submission, tls, config.hostname) as dialogue:
-            send_message(dialogue, trial, submission.security)
-        with _dialogue(pop3, tls, config.hostname) as dialogue:
-            fetch_message(dialogue, trial, pop3.security)
-        seconds = time.monotonic() - started
-    print(
-        f"\nIt works: sent, stored and fetched in {seconds:.2f} seconds.  "
-        f"Set up your mail program: server {config.hostname}, {submission}, {pop3}"
-    )
+    started = time.monotonic()
+    with _dialogue(submission, tls, config.hostname, show) as dialogue:
+        send_message(dialogue, trial, submission.security)
+    with _dialogue(pop3, tls, config.hostname, show) as dialogue:
+        fetch_message(dialogue, trial, pop3.security)
+    return Journey(submission, pop3, time.monotonic() - started)
 
 
 def send_message(dialogue: Dialogue, trial: Trial, security: str) -> None:
@@ -152,28 +164,21 @@ def service_of(config: Config, name: str, plain: str, secured: str) -> Service:
         choices += [(address, "SSL/TLS") for address in getattr(config.listen, secured)]
     for address, security in choices:
         if address.port:
-            return Service(name, _host(address), address.port, security)
+            return Service(name, host_of(address), address.port, security)
     raise TrialError(f"{config.file}: [listen] has no TCP port for {plain}, so there is nothing to try; name one")
 
 
-def _host(address: ListenAddress) -> str:
-    """Where a client on this machine reaches *address*."""
-    if address.interface and not ipaddress.ip_address(address.interface).is_unspecified:
-        return address.interface
-    return _LOOPBACK[address.kind]
-
-
-def _dialogue(service: Service, tls: ssl.SSLContext | None, hostname: str) -> Dialogue:
-    print(f"\n{service} at {service.host}")
+def _dialogue(service: Service, tls: ssl.SSLContext | None, hostname: str, show: Show) -> Dialogue:
+    show(f"\n{service} at {service.host}")
     try:
-        return Dialogue(service.name, TCPWire(service.host, service.port, tls, hostname))
+        return Dialogue(service.name, TCPWire(service.host, service.port, tls, hostname), show)
     except OSError as error:
         raise TrialError(
             f"{service.name} does not answer on port {service.port} ({error.strerror or error}); start the server"
         ) from error
 
 
-def _client_context(config: Config) -> ssl.SSLContext | None:
+def client_context(config: Config) -> ssl.SSLContext | None:
     """TLS as a mail program does it: trusts the system's authorities, and a certificate that signs itself."""
     if config.tls.certificate is None:
         return None

@@ -1,0 +1,137 @@
+"""The certificate: for the right name, for long enough, the one that the server really shows, and trusted."""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import NameOID
+
+from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
+from twisted_mail.cli.dialogue import TCPWire
+from twisted_mail.cli.reaching import host_of, unverified_context
+from twisted_mail.config import Config
+from twisted_mail.owncertificate import AUTHORITY
+from twisted_mail.tlsfiles import certificate_files
+
+SOON, VERY_SOON = 21, 7
+"""Days: what renews certificates does so about a month before their end."""
+PATIENCE = 5.0
+"""Seconds."""
+
+_RENEW = "certbot renew   (or whatever gets your certificates)"
+
+
+def check_certificates(situation: Situation) -> Iterator[Finding]:
+    config = situation.config
+    if config.tls.certificate is None:
+        yield _without(config)
+        return
+    try:
+        leaf = load_leaf(config.tls.certificate)
+    except (OSError, ValueError) as error:
+        yield fault(f"{config.tls.certificate} cannot be read: {error}", "run this as root, or put a PEM file there")
+        return
+    yield _names(leaf, config)
+    for path in certificate_files(config.tls):
+        yield _days(load_leaf(path), path, situation.now)
+    yield from _shown(leaf, config)
+
+
+def load_leaf(path: str) -> x509.Certificate:
+    """The first certificate of a PEM file.  Raises OSError or ValueError."""
+    with open(path, "rb") as file:
+        return x509.load_pem_x509_certificates(file.read())[0]
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """The host names that it is for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return found.value.get_values_for_type(x509.DNSName)
+
+
+def covers(names: list[str], hostname: str) -> bool:
+    """Whether a certificate for *names* is one for *hostname* (RFC 6125 §6.4: a star is one whole label)."""
+    wild = "*." + hostname.partition(".")[2]
+    return any(name.lower() in (hostname, wild) for name in names)
+
+
+def _without(config: Config) -> Finding:
+    remedy = "name a certificate and its key in [tls]"
+    if config.auth.allow_plaintext:
+        return advice("there is no certificate, and passwords go over the net in the clear", remedy)
+    return fault("there is no certificate, so nobody can log in", remedy)
+
+
+def _names(leaf: x509.Certificate, config: Config) -> Finding:
+    names = names_of(leaf)
+    if covers(names, config.hostname):
+        return ok(f"the certificate is for {config.hostname}")
+    listed = ", ".join(names) or "no name at all"
+    return fault(
+        f"the certificate is for {listed} and not for {config.hostname}: mail programs will not trust it",
+        f"certbot certonly --standalone -d {config.hostname}   (or write the name that it has as hostname)",
+    )
+
+
+def _days(leaf: x509.Certificate, path: str, now: float) -> Finding:
+    days = math.floor((leaf.not_valid_after_utc.timestamp() - now) / 86_400)
+    end = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
+    if days < 0:
+        return fault(f"{path} ended on {end}", _RENEW)
+    text = f"{path} is good for {days} days more, until {end}"
+    if days < SOON:
+        return (fault if days < VERY_SOON else advice)(text, _RENEW)
+    return ok(text)
+
+
+def _shown(leaf: x509.Certificate, config: Config) -> Iterator[Finding]:
+    """What a client sees at a port that is TLS from the first octet."""
+    address = next((each for each in (*config.listen.pop3s, *config.listen.submissions) if each.port), None)
+    if address is None or "pop3s" in config.proxy.listeners or "submissions" in config.proxy.listeners:
+        return
+    host, port = host_of(address), address.port or 0
+    try:
+        shown = _certificate_at(host, port, unverified_context(), config.hostname)
+        if shown != leaf.public_bytes(serialization.Encoding.DER):
+            until = x509.load_der_x509_certificate(shown).not_valid_after_utc.strftime("%Y-%m-%d")
+            yield fault(
+                f"the server still shows another certificate than that of the file, good until {until}",
+                "systemctl reload twisted-mail   (and see its log: it may have no right to read the new one)",
+            )
+            return
+        _certificate_at(host, port, ssl.create_default_context(), config.hostname)
+        yield ok("the system's list of authorities trusts what the server shows")
+    except ssl.SSLCertVerificationError as error:
+        yield _untrusted(leaf, config, error.verify_message)
+    except OSError:
+        return  # the check of the ports tells it
+
+
+def _untrusted(leaf: x509.Certificate, config: Config, reason: str) -> Finding:
+    issuer = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if issuer and str(issuer[0].value).startswith(AUTHORITY):
+        remedy = (
+            f"certbot certonly --standalone -d {config.hostname}   (what `mailserver init` said has the whole line)"
+        )
+        return advice("the certificate is the server's own, about which mail programs ask", remedy)
+    return fault(
+        f"mail programs will not trust the certificate ({reason})",
+        f"put the whole chain into {config.tls.certificate}; with certbot that is fullchain.pem",
+    )
+
+
+def _certificate_at(host: str, port: int, context: ssl.SSLContext, hostname: str) -> bytes:
+    """DER.  Raises OSError."""
+    wire = TCPWire(host, port, context, hostname, PATIENCE)
+    try:
+        wire.start_tls()
+        return wire.peer_certificate()
+    finally:
+        wire.close()
