@@ -89,3 +89,8 @@ def signed(text: bytes, *signing: SigningKey, now: float = NOW) -> bytes:
 
 def on_the_wire(text: bytes) -> bytes:
     return text.replace(b"\n", b"\r\n")
+
+
+def visible(text: bytes) -> list[int]:
+    """Where a changed octet means something: no white space, nor the unused bits at the end of base64."""
+    return [i for i in range(len(text)) if not text[i : i + 1].isspace() and text[i + 1 : i + 2] != b"="]
