@@ -33,6 +33,8 @@ ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
 HOUSE = {
     "tap",
     "service",
+    "serving",
+    "doors",
     "mailserver",
     "worker",
     "config",

@@ -28,7 +28,8 @@ from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
-from twisted_mail.service import FINISH, Neighbours, Serving
+from twisted_mail.service import FINISH, Neighbours
+from twisted_mail.serving import Serving
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers
 

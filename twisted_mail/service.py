@@ -1,23 +1,20 @@
 """The composition root: a configuration becomes a running service.  The only module that knows everybody.
 
 `House` has the objects in the order in which they need one another: reading it from top to bottom is reading the
-server.  `Serving` is their life in one process.  (What twistd starts is in mailserver.py.)
+server.  (Their life in one process is in serving.py; what twistd starts is in mailserver.py.)
 """
 
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.portal import Portal
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from twisted_mail import demo
@@ -44,10 +41,10 @@ from twisted_mail.delivery.routes import Routes
 from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
+from twisted_mail.doors import Doors
 from twisted_mail.durable import Committer, make_directory
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.issuers import oauth
-from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
@@ -56,31 +53,16 @@ from twisted_mail.mailbox.store import MailboxStore, maildir_of
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
 from twisted_mail.message.identifier import message_id
-from twisted_mail.networks import Networks
-from twisted_mail.offering import session_options
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pickup import Pickup
-from twisted_mail.pop3.server import SessionOptions as POP3Options
-from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
-from twisted_mail.protocols.http import WebSite
-from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
-from twisted_mail.protocols.pop3 import POP3Server, POP3Service
-from twisted_mail.protocols.proxy import ProxyFactory
+from twisted_mail.protocols.limits import HostCounts
 from twisted_mail.protocols.rates import Rate
-from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.srs import SenderRewriting
-from twisted_mail.tlsfiles import TLSFiles
 from twisted_mail.webservice import WebService
 
-OTHER_DESCRIPTORS = 100
-"""Open files that are no connection's."""
-SMTP_IDLE = 300.0
-"""Seconds (RFC 5321 §4.5.3.2.7)."""
-POP3_IDLE = 600.0
-"""Seconds (RFC 1939 §3)."""
 FINISH = 10.0
 """Seconds that what is under way has at shutdown."""
 DISK_THREADS = 4
@@ -91,8 +73,6 @@ HASH_THREADS = 2
 """Threads that check passwords: a storm of wrong ones takes no more of the machine."""
 
 NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains")
-
-Build = Callable[[Listener, Callable[[Connection], None]], Connection]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +98,6 @@ class House:
         neighbours: Neighbours,
     ) -> None:
         self._config = config
-        self._certificates = certificates
         self._reactor = reactor
 
         # what waits for the disk, and what for the processor
@@ -167,7 +146,7 @@ class House:
 
         # who may do what
         logins = Logins(self.directory, reactor, neighbours.throttle)
-        self._inquiries = Inquiries(self.directory, logins, oauth(config, asking))
+        inquiries = Inquiries(self.directory, logins, oauth(config, asking))
         passwords = PasswordChecker(self.directory, hashing, logins, neighbours.recent)
         proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
@@ -175,83 +154,26 @@ class House:
         senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
         readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
 
-        # the wires
-        limits = config.limits
-        self._limits = ConnectionLimits(
-            limits.connections,
-            limits.connections_per_host,
-            neighbours.counts,
-            _rate(limits.connection_rate),
-            connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
-        )
-        factories: dict[str, ConnectionFactory | WebSite] = {
-            "smtp": self._smtp("smtp", strangers),
-            "submission": self._smtp("submission", senders),
-            "submissions": self._smtp("submissions", senders, tls_at_once=True),
-            "lmtp": self._smtp("lmtp", programs),
-            "pop3": self._pop3("pop3", readers),
-            "pop3s": self._pop3("pop3s", readers, tls_at_once=True),
-        }
+        # the doors
+        self._doors = Doors(config, certificates, self.directory, inquiries, neighbours.counts, reactor)
+        sends = self._outgoing is not None
+        for name, portal in (
+            ("smtp", strangers),
+            ("submission", senders),
+            ("submissions", senders),
+            ("lmtp", programs),
+        ):
+            self._doors.add_smtp(name, portal, self._new_message, sends=sends)
+        for name in ("pop3", "pop3s"):
+            self._doors.add_pop3(name, readers)
         if neighbours.leads:
-            factories |= WebService(config, self.directory, certificates, self._limits, reactor).factories
-        self.factories = {name: self._behind_proxy(name, factory) for name, factory in factories.items()}
+            web = WebService(config, self.directory, certificates, self._doors.limits, reactor)
+            for name, site in web.factories.items():
+                self._doors.add(name, site)
+        self.factories = self._doors.factories
 
     def _sending_limits(self, account: Address) -> SendingLimits:
         return SendingLimits.of(self.directory.attributes(account))
-
-    def _mechanisms(self) -> tuple[str, ...]:
-        """What is offered now: a program that takes SCRAM and fails tries nothing else."""
-        config = self._config
-        passwords = config.auth.mechanisms
-        if not passwords:
-            passwords = (("SCRAM-SHA-256",) if self.directory.everybody_has_a_verifier() else ()) + ("PLAIN", "LOGIN")
-        certificates = ("EXTERNAL",) if config.tls.client_authority else ()
-        tokens = ("OAUTHBEARER", "XOAUTH2") if config.oauth.issuer else ()
-        return passwords + certificates + tokens
-
-    def _smtp(self, name: str, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
-        config = self._config
-        tls_available = self._certificates is not None
-        options = session_options(config, name, tls_available=tls_available, sends=self._outgoing is not None)
-        service = SMTPService(options, portal, self._inquiries, self._new_message, config.proxy.xclient)
-
-        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
-            mechanisms = self._mechanisms() if options.submission else ()
-            offering = replace(service, options=replace(options, mechanisms=mechanisms))
-            return SMTPServer(offering, listener, gone)
-
-        speaks_first = tls_at_once or options.lmtp
-        silence = None if speaks_first else 0.0 if options.submission else float(config.limits.greeting_delay)
-        return self._factory(name, build, SMTP_IDLE, tls_at_once, silence)
-
-    def _pop3(self, name: str, portal: Portal, *, tls_at_once: bool = False) -> ConnectionFactory:
-        config = self._config
-        options = POP3Options(
-            hostname=config.hostname,
-            tls_available=self._certificates is not None,
-            plaintext_auth=config.auth.allow_plaintext,
-        )
-        service = POP3Service(options, portal, self._inquiries, self.directory.terms.range)
-
-        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
-            offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
-            return POP3Server(offering, listener, gone)
-
-        return self._factory(name, build, POP3_IDLE, tls_at_once)
-
-    def _factory(
-        self, name: str, build: Build, idle_limit: float, tls_at_once: bool, greeting_delay: float | None = None
-    ) -> ConnectionFactory:
-        listener = Listener(
-            self._limits, self._reactor, self._certificates, tls_at_once, idle_limit, name, greeting_delay
-        )
-        return ConnectionFactory(listener, build)
-
-    def _behind_proxy(
-        self, name: str, factory: ConnectionFactory | WebSite
-    ) -> ConnectionFactory | WebSite | ProxyFactory:
-        proxy = self._config.proxy
-        return ProxyFactory(factory, Networks(proxy.trusted), self._reactor) if name in proxy.listeners else factory
 
     def _new_message(self) -> MessageBuilder:
         identifier = message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
@@ -289,63 +211,6 @@ class House:
 
 def _rate(limit: tuple[int, int] | None) -> Rate | None:
     return Rate(*limit) if limit else None
-
-
-def connections_within(descriptors: int) -> int:
-    """How many connections a process can have that may open so many files: every other one may need one for a message.
-
-    What is left is for ports, the directory and what the threads have open.
-    """
-    return max(1, (descriptors - OTHER_DESCRIPTORS) * 2 // 3)
-
-
-class Serving:
-    """The service of one process: its objects, and its ports while they are open."""
-
-    log = Logger()
-
-    def __init__(
-        self,
-        config: Config,
-        certificates: Certificates | None,
-        routes: Routes,
-        bound: Mapping[str, Sequence[BoundAddress]],
-        reactor: ReactorBase,
-        neighbours: Neighbours,
-    ) -> None:
-        """*bound*: the addresses of each service of [listen]; they are closed with the service."""
-        self._reactor = reactor
-        self._bound = bound
-        self._ports: list[IListeningPort] = []
-        self.house = House(config, certificates, routes, reactor, neighbours)
-        self._tls_files = TLSFiles(config.tls, certificates, reactor) if certificates is not None else None
-
-    async def open(self) -> None:
-        """Start everything, then take connections.  Raises ConfigError."""
-        self.house.start()
-        if self._tls_files is not None:
-            self._tls_files.start()
-        for name, addresses in self._bound.items():
-            for address in addresses if name in self.house.factories else ():
-                self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
-
-    def reload(self) -> None:
-        """Read the certificates again."""
-        if self._tls_files is not None:
-            self._tls_files.load()
-
-    async def close(self) -> None:
-        """No new connections, a bounded time for what is under way, then the end of everything."""
-        if self._tls_files is not None:
-            self._tls_files.stop()
-        for port in self._ports:
-            await maybeDeferred(port.stopListening)
-        for addresses in self._bound.values():
-            for address in addresses:
-                address.close()
-        factories = self.house.factories.values()
-        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
-        await self.house.stop()
 
 
 def _blocking(reactor: ReactorBase, pool: ThreadPool) -> Blocking:

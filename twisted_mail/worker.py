@@ -30,7 +30,8 @@ from twisted_mail.mailserver import raise_descriptor_limit
 from twisted_mail.observing import line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import Neighbours, Serving
+from twisted_mail.service import Neighbours
+from twisted_mail.serving import Serving
 from twisted_mail.workers import COUNTS, NEWS, RELOAD, Startup
 
 REMEMBER = "remember"

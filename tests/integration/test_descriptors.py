@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from tests.integration.process import ServerProcess, User
 from tests.integration.requirements import require_program
 from tests.integration.wire import PATIENCE, Wire, log_in, send_exactly
-from twisted_mail.service import OTHER_DESCRIPTORS, connections_within
+from twisted_mail.doors import OTHER_DESCRIPTORS, connections_within
 
 SMALL = b"Subject: small\r\n\r\nx\r\n"
 LARGE = b"Subject: large\r\n\r\n" + (b"y" * 76 + b"\r\n") * 20_000

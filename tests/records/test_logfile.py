@@ -93,7 +93,7 @@ class LineFormatTests(TestCase):
             ("twisted_mail.protocols.smtpclient.SMTPClient", "relay"),
             ("twisted_mail.protocols.connection.Connection", "server"),
             ("twisted_mail.delivery.attempt.Attempt", "delivery"),
-            ("twisted_mail.service.Serving", "server"),
+            ("twisted_mail.serving.Serving", "server"),
             ("twisted.internet", "twisted"),
             ("stdout", "twisted"),
             ("", "twisted"),

@@ -1,0 +1,125 @@
+"""The doors of the house: for each service of [listen] a factory, which makes a connection for each client."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from dataclasses import replace
+
+from twisted.cred.portal import Portal
+from twisted.internet.base import ReactorBase
+
+from twisted_mail.auth.directory import Directory
+from twisted_mail.config import ALL_TLS, Config
+from twisted_mail.content import MessageBuilder
+from twisted_mail.interfaces import IInquiries
+from twisted_mail.networks import Networks
+from twisted_mail.offering import session_options
+from twisted_mail.pop3.server import SessionOptions as POP3Options
+from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
+from twisted_mail.protocols.http import WebSite
+from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
+from twisted_mail.protocols.pop3 import POP3Server, POP3Service
+from twisted_mail.protocols.proxy import ProxyFactory
+from twisted_mail.protocols.rates import Rate
+from twisted_mail.protocols.smtp import SMTPServer, SMTPService
+from twisted_mail.protocols.tls import Certificates
+
+OTHER_DESCRIPTORS = 100
+"""Open files that are no connection's."""
+SMTP_IDLE = 300.0
+"""Seconds (RFC 5321 §4.5.3.2.7)."""
+POP3_IDLE = 600.0
+"""Seconds (RFC 1939 §3)."""
+
+Build = Callable[[Listener, Callable[[Connection], None]], Connection]
+
+
+class Doors:
+    """They share the limits of the server.  `factories` has one for each service that was added."""
+
+    def __init__(
+        self,
+        config: Config,
+        certificates: Certificates | None,
+        directory: Directory,
+        inquiries: IInquiries,
+        counts: HostCounts,
+        reactor: ReactorBase,
+    ) -> None:
+        self._config = config
+        self._certificates = certificates
+        self._directory = directory
+        self._inquiries = inquiries
+        self._reactor = reactor
+        limits = config.limits
+        self.limits = ConnectionLimits(
+            limits.connections,
+            limits.connections_per_host,
+            counts,
+            Rate(*limits.connection_rate) if limits.connection_rate else None,
+            connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+        )
+        self.factories: dict[str, ConnectionFactory | WebSite | ProxyFactory] = {}
+
+    def add_smtp(self, name: str, portal: Portal, new_message: Callable[[], MessageBuilder], *, sends: bool) -> None:
+        """*portal* gives IDeliveryTargets; *sends*: mail to other domains is sent on."""
+        config = self._config
+        options = session_options(config, name, tls_available=self._certificates is not None, sends=sends)
+        service = SMTPService(options, portal, self._inquiries, new_message, config.proxy.xclient)
+
+        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
+            mechanisms = self._mechanisms() if options.submission else ()
+            offering = replace(service, options=replace(options, mechanisms=mechanisms))
+            return SMTPServer(offering, listener, gone)
+
+        speaks_first = name in ALL_TLS or options.lmtp
+        silence = None if speaks_first else 0.0 if options.submission else float(config.limits.greeting_delay)
+        self._add(name, build, SMTP_IDLE, silence)
+
+    def add_pop3(self, name: str, portal: Portal) -> None:
+        """*portal* gives IMaildrops."""
+        config = self._config
+        options = POP3Options(
+            hostname=config.hostname,
+            tls_available=self._certificates is not None,
+            plaintext_auth=config.auth.allow_plaintext,
+        )
+        service = POP3Service(options, portal, self._inquiries, self._directory.terms.range)
+
+        def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
+            offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
+            return POP3Server(offering, listener, gone)
+
+        self._add(name, build, POP3_IDLE)
+
+    def add(self, name: str, factory: ConnectionFactory | WebSite) -> None:
+        """Behind a proxy, if there is one for that service."""
+        proxy = self._config.proxy
+        behind = name in proxy.listeners
+        self.factories[name] = ProxyFactory(factory, Networks(proxy.trusted), self._reactor) if behind else factory
+
+    def _add(self, name: str, build: Build, idle_limit: float, greeting_delay: float | None = None) -> None:
+        listener = Listener(
+            self.limits, self._reactor, self._certificates, name in ALL_TLS, idle_limit, name, greeting_delay
+        )
+        self.add(name, ConnectionFactory(listener, build))
+
+    def _mechanisms(self) -> tuple[str, ...]:
+        """What is offered now: a program that takes SCRAM and fails tries nothing else."""
+        config = self._config
+        passwords = config.auth.mechanisms
+        if not passwords:
+            scram = self._directory.everybody_has_a_verifier()
+            passwords = (("SCRAM-SHA-256",) if scram else ()) + ("PLAIN", "LOGIN")
+        certificates = ("EXTERNAL",) if config.tls.client_authority else ()
+        tokens = ("OAUTHBEARER", "XOAUTH2") if config.oauth.issuer else ()
+        return passwords + certificates + tokens
+
+
+def connections_within(descriptors: int) -> int:
+    """How many connections a process can have that may open so many files: every other one may need one for a message.
+
+    What is left is for ports, the directory and what the threads have open.
+    """
+    return max(1, (descriptors - OTHER_DESCRIPTORS) * 2 // 3)

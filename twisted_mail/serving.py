@@ -1,0 +1,66 @@
+"""The life of the server in one process: its objects (service.py), and its ports while they are open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from twisted_mail.config import Config
+from twisted_mail.delivery.routes import Routes
+from twisted_mail.listeners import BoundAddress
+from twisted_mail.protocols.tls import Certificates
+from twisted_mail.service import FINISH, House, Neighbours
+from twisted_mail.tlsfiles import TLSFiles
+
+
+class Serving:
+    """The service of one process: its objects, and its ports while they are open."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        certificates: Certificates | None,
+        routes: Routes,
+        bound: Mapping[str, Sequence[BoundAddress]],
+        reactor: ReactorBase,
+        neighbours: Neighbours,
+    ) -> None:
+        """*bound*: the addresses of each service of [listen]; they are closed with the service."""
+        self._reactor = reactor
+        self._bound = bound
+        self._ports: list[IListeningPort] = []
+        self.house = House(config, certificates, routes, reactor, neighbours)
+        self._tls_files = TLSFiles(config.tls, certificates, reactor) if certificates is not None else None
+
+    async def open(self) -> None:
+        """Start everything, then take connections.  Raises ConfigError."""
+        self.house.start()
+        if self._tls_files is not None:
+            self._tls_files.start()
+        for name, addresses in self._bound.items():
+            for address in addresses if name in self.house.factories else ():
+                self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
+
+    def reload(self) -> None:
+        """Read the certificates again."""
+        if self._tls_files is not None:
+            self._tls_files.load()
+
+    async def close(self) -> None:
+        """No new connections, a bounded time for what is under way, then the end of everything."""
+        if self._tls_files is not None:
+            self._tls_files.stop()
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        for addresses in self._bound.values():
+            for address in addresses:
+                address.close()
+        factories = self.house.factories.values()
+        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
+        await self.house.stop()
