@@ -227,6 +227,9 @@ class AliasTests(CommandCase):
         self.assertEqual({"list@example.org": "alice@example.org"}, self.owners())
         self.fail_with("no account", "alias", "set", "list@example.org", "owner=bob@elsewhere.example")
         self.fail_with("is no alias", "alias", "set", "other@example.org", "owner=alice@example.org")
+        output = self.succeed("account", "remove", "alice@example.org")
+        self.assertIn("list@example.org has no owner any more; name one: mailserver alias set", output)
+        self.assertEqual({"list@example.org": None}, self.owners())
         self.fail_with("there is owner", "alias", "set", "list@example.org", "sender=alice@example.org")
 
 

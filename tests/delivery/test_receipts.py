@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.targets import LATER, ORIGIN, FixedUsers, UnreliableTarget, message, return_paths
+from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, return_paths
 from twisted_mail.delivery.receipts import Receipted
-from twisted_mail.delivery.router import Router
+from twisted_mail.delivery.router import Refusing, Router
 from twisted_mail.interfaces import IDelivery
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import MailOptions, Notify, Recipient, RecipientOptions
@@ -109,3 +109,53 @@ class ReceiptTests(SynchronousTestCase):
         self.assertEqual([], self.reports())
         self.successResultOf(Deferred.fromCoroutine(delivery.commit()))
         self.assertEqual(1, len(self.reports()))
+
+
+class UnreachedTests(SynchronousTestCase):
+    """Nothing may leave, and an alias has members here and elsewhere."""
+
+    USERS = FixedUsers(
+        {
+            "alice@example.org": "alice@example.org",
+            "bob@example.org": "bob@example.org",
+            "all@example.org": "bob@example.org carol@elsewhere.example",
+            "list@example.org": "bob@example.org carol@elsewhere.example",
+        },
+        owners={"list@example.org": "alice@example.org"},
+    )
+
+    def deliver(self, sender: str, *recipients: Recipient) -> list[tuple[list[Recipient], bytes]]:
+        """The reports."""
+        local = UnreliableTarget()
+        router = Router(self.USERS, local, Refusing(NEVER.reply), return_paths(self.USERS))
+        target = Receipted(router, "mail.example.org", Clock())
+        begun = target.begin(ORIGIN, parse_address(sender) if sender else None, MailOptions(envelope_id="their-id"))
+        delivery = self.successResultOf(Deferred.fromCoroutine(begun))
+        for recipient in recipients:
+            self.successResultOf(Deferred.fromCoroutine(delivery.add_recipient(recipient)))
+        results = self.successResultOf(Deferred.fromCoroutine(delivery.deliver(message())))
+        self.assertEqual([None] * len(recipients), list(results.values()))
+        self.assertEqual([Recipient(parse_address("bob@example.org"))], _without_options(local.taken[0][1]))
+        return [(taken, text) for sender_, taken, text in local.taken[1:] if sender_ is None]
+
+    def test_sender_hears_of_members_to_whom_there_is_no_way(self) -> None:
+        ((to, text),) = self.deliver("alice@example.org", wanted("all@example.org", None))
+        self.assertEqual([Recipient(parse_address("alice@example.org"))], to)
+        self.assertIn(b"Final-Recipient: rfc822; carol@elsewhere.example\nAction: failed\nStatus: 5.7.1", text)
+        self.assertIn(b"their-id", text)
+
+    def test_owner_of_a_list_hears_of_them_instead(self) -> None:
+        ((to, text),) = self.deliver("bob@example.org", wanted("list@example.org", Notify.NEVER, "rfc822;list@x"))
+        self.assertEqual([Recipient(parse_address("alice@example.org"))], to)
+        self.assertIn(b"Final-Recipient: rfc822; carol@elsewhere.example\nAction: failed", text)
+        self.assertNotIn(b"their-id", text)
+        self.assertNotIn(b"list@x", text)
+
+    def test_nobody_hears_who_does_not_want_to_or_cannot(self) -> None:
+        self.assertEqual([], self.deliver("alice@example.org", wanted("all@example.org", Notify.NEVER)))
+        self.assertEqual([], self.deliver("", wanted("all@example.org", None)))
+        self.assertEqual([], self.deliver("them@else.example", wanted("all@example.org", None)))
+
+
+def _without_options(recipients: list[Recipient]) -> list[Recipient]:
+    return [Recipient(recipient.address) for recipient in recipients]

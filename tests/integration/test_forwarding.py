@@ -160,6 +160,9 @@ def test_members_here_get_theirs_where_nothing_may_leave(new_server: NewServer) 
     server.admin("alias", "add", "away@example.org", CAROL.address)
     assert send_exactly(server, LETTER, INFO, sender=DAVE.address).startswith("250 ")
     assert b"Subject: to all" in fetch(server, alice)[-1].octets
+    assert len(fetch(server, alice)) == 1
+    send(server, alice, INFO.address)
+    assert b"Final-Recipient: rfc822; carol@elsewhere.example" in wait_for_mail(server, alice, 3)
     with Wire(server.ports.smtp) as wire:
         wire.reply()
         wire.say("EHLO client.example")

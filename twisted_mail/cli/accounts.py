@@ -77,10 +77,13 @@ def remove_account(arguments: argparse.Namespace) -> None:
     address = account_address(arguments.address)
     config = configuration(arguments)
     with opened_directory(config) as directory:
+        owned = [alias for alias in directory.aliases.all() if alias.owner == address]
         aliases = directory.remove_account(address)
     print(f"removed {address}")
     for alias in aliases:
         print(f"{alias_text(alias)} no longer leads there")
+    for left in owned:
+        print(f"{left.address} has no owner any more; name one: mailserver alias set {left.address} owner=ACCOUNT")
     folder = os.path.join(config.data, address.domain, address.local_part)
     if os.path.isdir(folder):
         print(f"its mail stays in {folder}; delete that folder, or a new account of this name will have it")

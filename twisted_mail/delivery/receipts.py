@@ -1,4 +1,5 @@
-"""Tells senders who asked for it that a message has arrived (NOTIFY=SUCCESS, RFC 3461 §5.2.1).
+"""Tells senders who asked for it that a message has arrived (NOTIFY=SUCCESS, RFC 3461 §5.2.1), and whom of an alias
+there was no way to.
 
 A recipient here is reported as delivered once the message is on disk; an alias of several, or a list with an owner, as
 expanded, and its members report no success of their own (RFC 3461 §5.2.7).  What goes on to another server is reported
@@ -8,8 +9,8 @@ by the queue, or by that server.  A report that cannot be written costs the mess
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from twisted.internet.interfaces import IReactorTime
@@ -17,13 +18,13 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.router import Router
+from twisted_mail.delivery.router import RoutedDelivery, Router, Unreached
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.message.dsn import Action, RecipientReport, Report
 from twisted_mail.message.identifier import message_id
 from twisted_mail.notices import send_report
 from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.envelope import MailOptions, Notify, Origin, Recipient
+from twisted_mail.smtp.envelope import MailOptions, Notify, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.wrapping import FilterDelivery
 
@@ -34,7 +35,7 @@ _DONE = Reply(250, "0.0", "")
 
 @implementer(IDeliveryTarget)
 class Receipted:
-    """The router, with reports of success."""
+    """The router, with reports of what became of a message at once."""
 
     log = Logger()
 
@@ -48,7 +49,7 @@ class Receipted:
         inner = await self._router.begin(origin, sender, options)
         if sender is None:  # nobody to be told
             return inner
-        return _ReceiptedDelivery(inner, self, _Transaction(sender, options, origin.session))
+        return _ReceiptedDelivery(inner, self, Transaction(sender, options, origin.session))
 
     async def action(self, recipient: Recipient) -> Action | None:
         """What there is to be reported of *recipient*, who is taken."""
@@ -60,8 +61,8 @@ class Receipted:
             return Action.EXPANDED
         return Action.DELIVERED if expansion.mailboxes else None
 
-    async def report(self, transaction: _Transaction, actions: Mapping[Recipient, Action], message: Message) -> None:
-        """*message* is on disk for all whom *actions* names."""
+    async def report(self, transaction: Transaction, recipients: Sequence[RecipientReport], message: Message) -> None:
+        """*message* is on disk for all who can be reached."""
         seconds = self._clock.seconds()
         now = datetime.fromtimestamp(seconds, UTC)
         report = Report(
@@ -70,7 +71,7 @@ class Receipted:
             sender=transaction.sender,
             now=now,
             arrival=now,
-            recipients=[_described(recipient, action) for recipient, action in actions.items()],
+            recipients=recipients,
             header=message.header,
             envelope_id=transaction.options.envelope_id,
         )
@@ -84,17 +85,24 @@ class Receipted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Transaction:
+class Transaction:
     """Whose message it is."""
 
     sender: Address
     options: MailOptions
     session: str
 
+    def for_(self, person: Address) -> Transaction:
+        """The same, to be reported to *person*: the owner of a list knows no ENVID of the sender's."""
+        if person == self.sender:
+            return self
+        return replace(self, sender=person, options=replace(self.options, envelope_id=None))
+
 
 class _ReceiptedDelivery(FilterDelivery):
-    def __init__(self, inner: IDelivery, target: Receipted, transaction: _Transaction) -> None:
+    def __init__(self, inner: RoutedDelivery, target: Receipted, transaction: Transaction) -> None:
         super().__init__(inner)
+        self._routed = inner
         self._target = target
         self._transaction = transaction
         self._actions: dict[Recipient, Action] = {}
@@ -121,8 +129,24 @@ class _ReceiptedDelivery(FilterDelivery):
         return results
 
     async def _report(self, message: Message) -> None:
-        if self._actions:
-            await self._target.report(self._transaction, self._actions, message)
+        told: dict[Address, list[RecipientReport]] = {}
+        for recipient, action in self._actions.items():
+            told.setdefault(self._transaction.sender, []).append(_described(recipient, action))
+        for missed in self._routed.unreached:
+            if missed.owner is not None or missed.alias.options.wants_failure:
+                told.setdefault(missed.owner or self._transaction.sender, []).append(_missed(missed))
+        for person, reports in told.items():
+            await self._target.report(self._transaction.for_(person), reports, message)
+
+
+def _missed(missed: Unreached) -> RecipientReport:
+    options = missed.alias.options if missed.owner is None else RecipientOptions()
+    return RecipientReport(
+        address=missed.member,
+        action=Action.FAILED,
+        reply=missed.refusal,
+        original_recipient=options.original_recipient,
+    )
 
 
 def _described(recipient: Recipient, action: Action) -> RecipientReport:

@@ -37,8 +37,8 @@ class Router:
         self.local = local
         self.outside = outside
 
-    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
-        return _RoutedDelivery(self, origin, sender, options)
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> RoutedDelivery:
+        return RoutedDelivery(self, origin, sender, options)
 
     async def expand(self, address: Address, sender: Address | None = None) -> Expansion:
         """Where mail for *address* goes.  Raises SMTPError: nowhere, or *sender* has no business there."""
@@ -66,8 +66,21 @@ class _Leg:
     """*sender* is the owner of a list, who knows nothing of what the first sender wants reported."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """A member of an alias to whom there is no way, while others are reached."""
+
+    alias: Recipient
+    member: Address
+    owner: Address | None
+    """Who hears of it; None: the sender."""
+    refusal: Reply
+
+
 @implementer(IDelivery)
-class _RoutedDelivery:
+class RoutedDelivery:
+    """*unreached*: whom to report once the message is taken."""
+
     _log = Logger()
 
     def __init__(self, router: Router, origin: Origin, sender: Address | None, options: MailOptions) -> None:
@@ -78,29 +91,25 @@ class _RoutedDelivery:
         self._deliveries: dict[_Leg, IDelivery] = {}
         self._added: set[tuple[IDeliveryTarget, Address]] = set()
         self._recipients: list[Recipient] = []
+        self.unreached: list[Unreached] = []
 
     async def add_recipient(self, recipient: Recipient) -> None:
         expansion = await self._router.expand(recipient.address, self._sender)
         several = len(expansion.mailboxes) + len(expansion.outside) > 1
         named = Recipient(recipient.address, recipient.options.of_members()) if several else recipient
-        reached, refusal = 0, None
+        reached, unreached = False, []
         for target, address in self._destinations(expansion):
+            way = expansion.ways.get(address)
             try:
-                await self._add(target, address, expansion.ways.get(address), named)
-                reached += 1
+                await self._add(target, address, way, named)
+                reached = True
             except SMTPError as error:
                 if error.reply.is_temporary:
                     raise
-                refusal = refusal or error
-                self._log.warn(
-                    "{alias}: no way to {member}: {why}",
-                    alias=recipient.address,
-                    member=address,
-                    why=error,
-                    session=self._origin.session,
-                )
-        if refusal is not None and not reached:
-            raise refusal
+                unreached.append(Unreached(recipient, address, way.owner if way is not None else None, error.reply))
+        if unreached and not reached:
+            raise SMTPError(unreached[0].refusal)
+        self.unreached += unreached
         self._recipients.append(recipient)
         if [recipient.address] != [*expansion.mailboxes, *expansion.outside]:
             self._note(recipient.address, expansion)

@@ -184,7 +184,7 @@ class SMTPServer(Connection):
             raise SMTPError(NOT_SHOWN) from None
         if not (smtputf8 or all(member.is_ascii for member in members)):
             raise SMTPError(NEEDS_SMTPUTF8_TO_SHOW)
-        self.note("{user} is shown the list {alias}", alias=alias)
+        self.note("{user} is shown the list {alias}", "list.shown", alias=alias)
         return Reply(250, "1.5", "\n".join(f"<{member}>" for member in members))
 
     async def _end_of_data(self) -> Mapping[Recipient, Reply]:

@@ -89,6 +89,11 @@ class RecipientOptions:
     original_recipient: str | None = None
     """ORCPT=: address type and address as the sender wrote it, `rfc822;bob@example.org` (RFC 3461 §4.2)."""
 
+    @property
+    def wants_failure(self) -> bool:
+        """To hear of it."""
+        return self.notify is None or bool(self.notify & Notify.FAILURE)
+
     def of_members(self) -> RecipientOptions:
         """For each of several to whom the recipient stands: that it was expanded is all the success there is to report
         (RFC 3461 §5.2.7)."""
