@@ -358,6 +358,11 @@ class ForwardingTests(DirectoryCase):
         self.refused("is no alias", self.directory.aliases.set_owner, LIST, ALICE)
         self.refused("needs an address", self.directory.aliases.add, Address("", "example.org"), [BOB], ALICE)
 
+    def test_name_of_a_return_path_can_be_neither_account_nor_alias(self) -> None:
+        address = Address("srs0=x", "example.org")
+        self.refused("return address", self.directory.add_account, address, "hash")
+        self.refused("return address", self.directory.aliases.add, address, [ALICE])
+
     def test_owner_goes_with_the_account_and_with_the_alias(self) -> None:
         self.directory.aliases.add(LIST, [BOB], ALICE)
         self.assertEqual(ALICE, self.directory.aliases.all()[0].owner)

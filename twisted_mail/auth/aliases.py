@@ -13,7 +13,7 @@ from twisted_mail.auth import expansion
 from twisted_mail.auth.database import Database
 from twisted_mail.auth.expansion import Standing
 from twisted_mail.auth.lookup import TableLookup, columns
-from twisted_mail.auth.names import DirectoryError, alias_text
+from twisted_mail.auth.names import DirectoryError, alias_text, check_no_return_path
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address
 
@@ -59,6 +59,7 @@ class Aliases:
         with self._database.transaction() as writer:
             lookup = TableLookup(writer.execute)
             lookup.require_domain(address.domain)
+            check_no_return_path(address)
             if lookup.standing(address) is not Standing.NONE:
                 raise DirectoryError(f"{address} is an account; an alias needs an address of its own")
             known = lookup.targets(address)

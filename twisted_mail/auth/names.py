@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from twisted_mail.smtp.address import MAX_LOCAL_PART, Address, AddressError, parse_address, parse_domain
+from twisted_mail.smtp.srs import is_rewritten
 
 SEPARATOR = "+"
 """`alice+shop@example.org` is delivered to `alice@example.org`."""
@@ -57,8 +58,15 @@ def check_account(address: Address) -> None:
             f"{address}: an account's name takes letters, digits, dots inside and !#$&'*-=^_{{|}}~{named}; "
             f"choose another, or make it an alias"
         )
+    check_no_return_path(address)
     if address.key != address or len(local.encode()) > MAX_LOCAL_PART:
         raise DirectoryError(f"{address}: not in its canonical spelling; write {address.key}")
+
+
+def check_no_return_path(address: Address) -> None:
+    """Raises DirectoryError where mail would be taken for a report that comes back (smtp/srs.py)."""
+    if is_rewritten(address):
+        raise DirectoryError(f"{address}: what begins so is a return address of forwarded mail; choose another name")
 
 
 def alias_address(text: str) -> Address:
