@@ -178,13 +178,22 @@ class OneServerTests(RelayCase):
         self.assertEqual({"b@there.example": "451 4.3.0"}, self.send(text=broken))
         self.assertEqual((0, 0), self.taken())
 
-    def test_8bit_text_does_not_go_where_8bit_is_not_understood(self) -> None:
+    def test_8bit_text_is_encoded_where_8bit_is_not_understood(self) -> None:
+        self.first.offers = ()
+        self.assertEqual({"b@there.example": ""}, self.send(text=message("Subject: x\n\nGrüße\n".encode())))
+        ((_, _, text),) = self.first.messages
+        self.assertIn(b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n", text)
+        self.assertEqual("MAIL FROM:<a@us.example>", self.first.heard[1])
+
+    def test_8bit_text_that_must_not_be_changed_does_not_go_where_8bit_is_not_understood(self) -> None:
         self.first.offers = self.second.offers = ()
-        eight_bit = message("Subject: x\n\nGrüße\n".encode())
-        self.assertEqual({"b@there.example": "554 5.6.3"}, self.send(text=eight_bit))
+        signed = "Content-Type: multipart/signed; boundary=b\n\n--b\n\nGrüße\n--b--\n".encode()
+        for text in (signed, "Subject: ü\n\nx\n".encode()):
+            self.assertEqual({"b@there.example": "554 5.6.3"}, self.send(text=message(text)))
+        self.assertIn("it is signed", str(next(iter(self.results("b@there.example", text=message(signed)).values()))))
         self.second.offers = ("8BITMIME",)
         self.make_relay()
-        self.assertEqual({"b@there.example": ""}, self.send(text=eight_bit))
+        self.assertEqual({"b@there.example": ""}, self.send(text=message(signed)))
         self.assertEqual((0, 1), self.taken())
 
     def test_address_that_is_not_ascii_is_refused_alone(self) -> None:

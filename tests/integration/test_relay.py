@@ -239,6 +239,13 @@ def test_smtp_sink_that_misbehaves(name: str, folder: Path) -> None:
             assert len(sink.dumps()) == taken
 
 
+def test_sink_without_8bitmime_gets_seven_bits(folder: Path) -> None:
+    with Sink(folder, "-8") as sink:
+        assert Sender().send(host(sink.port), text=message("Subject: x\n\nGrüße\n".encode())) == {"b@there.example": ""}
+        [dump] = sink.dumps()
+        assert "\nGr=C3=BC=C3=9Fe\n" in dump.replace("\r", "")
+
+
 def test_lmtp_of_smtp_sink_takes_a_message_for_several(folder: Path) -> None:
     with Sink(folder, "-L") as sink:
         route = parse_destination(f"lmtp:tcp:127.0.0.1:{sink.port}")
@@ -403,7 +410,9 @@ def test_starttls_that_fails_is_the_end_where_tls_must_be() -> None:
     with broken_starttls() as (port, texts):
         assert Sender().send(replace(VERIFIED, port=port)) == {"b@there.example": "451 4.7.5"}
         needs_tls = MailOptions(require_tls=True)
-        assert Sender().send(host(port), options=needs_tls) == {"b@there.example": "550 5.7.10"}
+        smarthost = Destination("localhost", "127.0.0.1", port)
+        assert Sender().send(smarthost, options=needs_tls) == {"b@there.example": "550 5.7.10"}
+        assert Sender().send(host(port), options=needs_tls) == {"b@there.example": "550 5.7.30"}
         assert texts == []
 
 

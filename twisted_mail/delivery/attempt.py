@@ -7,20 +7,18 @@ what it did with it may have delivered it: its recipients wait for the next run 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from twisted.logger import Logger
 
-from twisted_mail.content import Message
+from twisted_mail.delivery.letter import Letter
 from twisted_mail.interfaces import RemoteRefusal
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtpclient import PeerDeclined, PeerError, PeerLost, SMTPClient, TLSFailed, Unreachable
 from twisted_mail.protocols.smtppool import ConnectionPool
-from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.client_commands import Content, Outgoing
+from twisted_mail.smtp.client_commands import Outgoing
 from twisted_mail.smtp.client_events import Stage
 from twisted_mail.smtp.client_offer import PeerOffer
-from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.envelope import Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 MAX_ADDRESSES = 10
@@ -29,16 +27,6 @@ MAX_SERVERS = 3
 """Servers that hear of the message in one attempt."""
 MAX_RECIPIENTS = 100
 """Of one transaction, where the server does not say how many: each takes as many (RFC 5321 §4.5.3.1.8)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What travels, but for its recipients."""
-
-    sender: Address | None
-    options: MailOptions
-    content: Content
-    message: Message
 
 
 class Attempt:
@@ -104,18 +92,18 @@ class Attempt:
 
     async def _converse(self, client: SMTPClient) -> None:
         """As many transactions as the recipients need.  Raises what `send` raises."""
+        letter = await self._letter.as_taken_by(client.offer, self._pool.options.blocking)
         waiting = list(self._left)
         most = min(MAX_RECIPIENTS, client.offer.max_recipients or MAX_RECIPIENTS)
         while waiting and client.is_usable:
             batch, waiting = waiting[:most], waiting[most:]
-            waiting = await self._transact(client, batch) + waiting
+            waiting = await self._transact(client, letter, batch) + waiting
         # the server has hung up before the turn of these
         for recipient in waiting:
             self._refuse(recipient, self._ours(Reply(451, "4.2", "The server ended the connection"), client))
 
-    async def _transact(self, client: SMTPClient, batch: Sequence[Recipient]) -> list[Recipient]:
+    async def _transact(self, client: SMTPClient, letter: Letter, batch: Sequence[Recipient]) -> list[Recipient]:
         """Those that the server wants in another transaction (452, RFC 5321 §4.5.3.1.10)."""
-        letter = self._letter
         outgoing = Outgoing(letter.sender, letter.options, tuple(batch), letter.content)
         try:
             replies = await client.send(outgoing, letter.message)

@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail.content import Blocking, Message
-from twisted_mail.delivery.attempt import Attempt, Letter
+from twisted_mail.content import Message
+from twisted_mail.delivery.attempt import Attempt
+from twisted_mail.delivery.letter import Letter, letter
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, IWitness, MailHost, RemoteRefusal
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.client_commands import Content
-from twisted_mail.smtp.envelope import Body, MailOptions, Origin, Recipient
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 Results = Mapping[Recipient, SMTPError | None]
@@ -74,7 +74,7 @@ class Relay:
 
     async def letter(self, sender: Address | None, options: MailOptions, message: Message) -> Letter:
         """Raises OSError: the message cannot be read."""
-        return Letter(sender, options, await _content(message, options, self._pool.options.blocking), message)
+        return await letter(sender, options, message, self._pool.options.blocking)
 
     async def _servers(self, domain: str, options: MailOptions) -> list[Destination]:
         """Raises RemoteRefusal."""
@@ -136,13 +136,3 @@ class _RelayDelivery:
         for recipient in self._recipients:
             groups.setdefault(self._relay.route(sender, recipient.address.domain), []).append(recipient)
         return groups
-
-
-async def _content(message: Message, options: MailOptions, blocking: Blocking) -> Content:
-    """Looks at every octet; a large message is read in a thread.  Raises OSError."""
-    size = message.size if options.body is Body.BINARY_MIME else message.wire_size
-    header = message.header.isascii()
-    body = message.body
-    if isinstance(body, bytes):
-        return Content(size, header, body.isascii())
-    return Content(size, header, bool(await blocking(lambda: all(piece.isascii() for piece in body.pieces()))))
