@@ -151,7 +151,7 @@ class ConfigTests(TestCase):
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
-        sections += (config.proxy, config.dns, config.relay)
+        sections += (config.proxy, config.dns, config.checks, config.relay)
         sections += (config.log,)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         options -= {"domains", "senders"}  # tables: see the next test

@@ -50,6 +50,7 @@ HOUSE = {
     "webservice",
     "offering",
     "resolving",
+    "incoming",
     "observing",
     "tlsfiles",
     "issuers",

@@ -173,6 +173,15 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """Who sent a message from another server."""
+
+    enabled: bool = setting(values.flag, True)
+    trusted: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), ["127.0.0.0/8", "::1"])
+    """Clients that are not checked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -190,6 +199,7 @@ class Config:
     oauth: OAuth = field(default_factory=OAuth)
     proxy: Proxy = field(default_factory=Proxy)
     dns: DNS = field(default_factory=DNS)
+    checks: Checks = field(default_factory=Checks)
     relay: Relay = field(default_factory=Relay)
     log: Log = field(default_factory=Log)
     routes: Mapping[str, Destination] = setting(values.routes, {})

@@ -43,6 +43,7 @@ from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.doors import Doors
 from twisted_mail.durable import Committer, make_directory
+from twisted_mail.incoming import from_other_servers
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.issuers import oauth
 from twisted_mail.mailbox.expiry import Mailbox
@@ -132,8 +133,9 @@ class House:
         arriving = LoopGuard(Traced(holding, config.hostname, reactor))
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
+        checked = from_other_servers(config, self.directory, arriving, disk, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
-        from_strangers = RateLimited(InboundPolicy(users, arriving), rates.of_host)
+        from_strangers = RateLimited(InboundPolicy(users, checked), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(arriving))
 
         self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))

@@ -110,7 +110,8 @@ class ServerProcess:
         listen = "\n".join(f'{name} = ["tcp:{port}:interface=127.0.0.1"]' for name, port in ports.items())
         web = "" if "web" in ports else "web = []\n"
         relay = "" if "[relay]" in more else "[relay]\nenabled = false\n"  # no test may reach another machine
-        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\n{web}{relay}{more}\n')
+        checks = "" if "[dns]" in more or "[checks]" in more else "[checks]\nenabled = false\n"
+        self.config.write_text(f'hostname = "mail.example.org"\n[listen]\n{listen}\n{web}{relay}{checks}{more}\n')
 
     def admin(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `mailserver ...` on this configuration; it must succeed."""

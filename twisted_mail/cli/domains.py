@@ -13,7 +13,9 @@ from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings
 from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_rows, timestamp
+from twisted_mail.incoming import DMARC
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
+from twisted_mail.policy.findings import Handling
 from twisted_mail.smtp.address import Address
 
 
@@ -23,7 +25,14 @@ def _on_or_off(text: str) -> str:
     return text
 
 
+def _handling(text: str) -> str:
+    if text not in (known := [handling.value for handling in Handling]):
+        raise ValueError(f'"{text}" is none of {", ".join(known)}')
+    return text
+
+
 ATTRIBUTES: Mapping[str, Attribute] = {
+    DMARC: Attribute(_handling, "tag: mail that its sender's domain wants refused as forged is delivered all the same"),
     SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
 }
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -31,6 +31,8 @@ NEGATIVE_TTL = 60
 
 # any octet may stand in a name, but nobody has others than these; at most 63 a label (RFC 1035 §2.3.4)
 _LABEL = re.compile(r"[!-~]{1,63}")
+
+T = TypeVar("T")
 
 
 class LookupFailed(Exception):
@@ -107,6 +109,14 @@ class CachedLookups:
         least, most = TTL_BOUNDS
         ttl = min((header.ttl for header in headers), default=NEGATIVE_TTL)
         return tuple(header.payload for header in headers), min(max(ttl, least), most)
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T], clock: IReactorTime, otherwise: T) -> T:
+    """What *work* gives; *otherwise*, where that takes longer: hostile zones may answer slowly, again and again."""
+    try:
+        return await Deferred.fromCoroutine(work).addTimeout(seconds, clock)
+    except DeferredTimeout:
+        return otherwise
 
 
 def is_name(name: str) -> bool:

@@ -1,0 +1,123 @@
+"""Mail from another server, checked: the real process, a DNS server of the test's own, and a client at 127.0.0.1."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.process import ServerProcess, User
+from tests.integration.wire import fetch
+from tests.integration.zones import Records, Trouble, Zones, reverse
+
+NewServer = Callable[..., ServerProcess]
+
+LONG = "v=spf1 " + " ".join(f"ip4:192.0.2.{number}" for number in range(100)) + " ip4:127.0.0.1 -all"
+"""Too long for a datagram: the resolver must ask again over TCP."""
+RECORDS: Records = {
+    reverse("127.0.0.1"): {"PTR": ["mx.example.net."]},
+    "mx.example.net": {"A": ["127.0.0.1"]},
+    "example.net": {"TXT": [LONG]},
+    "_dmarc.example.net": {"TXT": ["v=DMARC1; p=reject"]},
+    "bank.example": {"TXT": ["v=spf1 -all"]},
+    "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject"]},
+    "broken.example": Trouble.FAILS,
+    "_dmarc.broken.example": Trouble.FAILS,
+    "silent.example": Trouble.IS_SILENT,
+    "_dmarc.silent.example": Trouble.IS_SILENT,
+}
+
+
+@pytest.fixture
+def zones() -> Iterator[Zones]:
+    with Zones(RECORDS) as running:
+        yield running
+
+
+@pytest.fixture
+def server(new_server: NewServer, zones: Zones) -> ServerProcess:
+    """One that checks also clients on this machine."""
+    server = new_server(f"{zones.settings}[checks]\ntrusted = []\n", accounts=2)
+    server.start()
+    return server
+
+
+def send(server: ServerProcess, sender: str, to: User, *, author: str = "", more: str = "") -> tuple[int, bytes]:
+    """The answer to the end of data."""
+    with smtplib.SMTP("127.0.0.1", server.ports.smtp, timeout=30) as client:
+        client.ehlo("mx.example.net")
+        client.mail(sender)
+        assert client.rcpt(to.address)[0] == 250
+        return client.data(f"{more}From: <{author or sender}>\r\nSubject: hello\r\n\r\nHello\r\n".encode())
+
+
+def test_true_message_arrives_with_the_results(server: ServerProcess) -> None:
+    user = server.new_user()
+    assert send(server, "alice@example.net", user)[0] == 250
+    (message,) = fetch(server, user)
+    assert (
+        b"Authentication-Results: mail.example.org;\r\n"
+        b" iprev=pass (mx.example.net) policy.iprev=127.0.0.1;\r\n"
+        b" spf=pass (ip4:127.0.0.1) smtp.mailfrom=alice@example.net;\r\n"
+        b" dkim=none;\r\n"
+        b" dmarc=pass (p=reject) header.from=example.net\r\n"
+    ) in message.octets
+
+
+def test_forgery_is_refused_with_words_for_its_senders_administrator(server: ServerProcess) -> None:
+    user = server.new_user()
+    code, text = send(server, "alice@example.net", user, author="ceo@bank.example")
+    assert code == 550
+    assert text.startswith(b"5.7.26 bank.example asks others to refuse mail")
+    assert b"The administrator of bank.example can list 127.0.0.1 in its SPF record" in text
+    assert fetch(server, user) == []
+    assert "spf=pass dkim=none dmarc=fail" in server.log_text()
+
+
+def test_domain_may_have_forgeries_tagged_only(server: ServerProcess) -> None:
+    user = server.new_user()
+    server.admin("domain", "set", "example.org", "dmarc=tag")
+    assert send(server, "x@bank.example", user)[0] == 250
+    (message,) = fetch(server, user)
+    assert b" spf=fail (-all) smtp.mailfrom=x@bank.example;\r\n" in message.octets
+    assert b" dmarc=fail (p=reject) header.from=bank.example\r\n" in message.octets
+
+
+def test_forged_results_of_our_name_are_removed_and_those_of_others_stay(server: ServerProcess) -> None:
+    user = server.new_user()
+    forged = "Authentication-Results: mail.example.org;\r\n dmarc=pass header.from=bank.example\r\n"
+    others = "Authentication-Results: mx.elsewhere.example; none\r\n"
+    assert send(server, "alice@example.net", user, more=forged + others)[0] == 250
+    (message,) = fetch(server, user)
+    assert message.octets.count(b"Authentication-Results: mail.example.org") == 1
+    assert b"bank.example" not in message.octets
+    assert others.encode() in message.octets
+
+
+@pytest.mark.parametrize("domain", ["broken.example", "silent.example"])
+def test_dns_that_does_not_answer_refuses_nothing(server: ServerProcess, domain: str) -> None:
+    user = server.new_user()
+    assert send(server, f"alice@{domain}", user)[0] == 250
+    (message,) = fetch(server, user)
+    assert b" spf=temperror " in message.octets
+    assert b" dmarc=temperror " in message.octets
+
+
+def test_next_message_of_a_client_asks_nothing_new(server: ServerProcess, zones: Zones) -> None:
+    user = server.new_user()
+    send(server, "alice@example.net", user)
+    asked = len(zones.asked)
+    for _ in range(3):
+        send(server, "alice@example.net", user)
+    assert zones.asked[asked:] == []
+
+
+def test_clients_on_this_machine_are_trusted_by_default(new_server: NewServer, zones: Zones) -> None:
+    server = new_server(zones.settings, accounts=1)
+    server.start()
+    user = server.new_user()
+    assert send(server, "x@bank.example", user)[0] == 250
+    (message,) = fetch(server, user)
+    assert b"Authentication-Results" not in message.octets
+    assert zones.asked == []

@@ -1,0 +1,197 @@
+"""Mail of strangers, checked: what is put in front, what is refused and in which words, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.policy.records import FAILS, Records
+from tests.targets import ORIGIN, UnreliableTarget, message, recipients
+from twisted_mail.networks import Networks
+from twisted_mail.policy.checked import Checked, CheckOptions
+from twisted_mail.policy.client import REMEMBERED_FOR, TIME_LIMIT
+from twisted_mail.policy.findings import Handling
+from twisted_mail.smtp.address import parse_address
+from twisted_mail.smtp.envelope import MailOptions, Origin
+from twisted_mail.smtp.reply import SMTPError
+
+LETTER = b"From: Alice <alice@example.net>\nSubject: hello\n\nHello\n"
+ZONE: Mapping[str, Any] = {
+    "192.0.2.1": {"PTR": ["mx.example.net."]},
+    "mx.example.net": {"A": ["192.0.2.1"]},
+    "example.net": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
+    "_dmarc.example.net": {"TXT": ["v=DMARC1; p=reject"]},
+    "bank.example": {"TXT": ["v=spf1 -all"]},
+    "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject"]},
+    "mild.example": {"TXT": ["v=spf1 -all"]},
+    "_dmarc.mild.example": {"TXT": ["v=DMARC1; p=quarantine"]},
+}
+HANDLINGS = {"tags.example": Handling.TAG}
+
+
+class CheckedTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.inner = UnreliableTarget()
+        self.clock = Clock()
+        self.use(Records(ZONE))
+
+    def use(self, records: Any) -> None:
+        self.records = records
+        trusted = Networks((ip_network("198.51.100.0/24"),))
+        options = CheckOptions("mail.example.org", trusted, lambda domain: HANDLINGS.get(domain, Handling.REJECT))
+        self.target = Checked(self.inner, options, records, lambda call: execute(call), self.clock, Random(1))
+
+    def sending(
+        self,
+        text: bytes = LETTER,
+        sender: str = "alice@example.net",
+        to: str = "bob@example.org",
+        origin: Origin = ORIGIN,
+    ) -> Deferred[None]:
+        async def send() -> None:
+            delivery = await self.target.begin(origin, parse_address(sender) if sender else None, MailOptions())
+            try:
+                for recipient in recipients(*to.split()):
+                    await delivery.add_recipient(recipient)
+                await delivery.deliver(message(text))
+            except BaseException:
+                delivery.abort()
+                raise
+
+        return Deferred.fromCoroutine(send())
+
+    def taken(self, **sending: Any) -> str:
+        """The text as the inner target took it."""
+        self.successResultOf(self.sending(**sending))
+        return self.inner.taken[-1][2].decode()
+
+    def refusal(self, **sending: Any) -> SMTPError:
+        error = self.failureResultOf(self.sending(**sending), SMTPError).value
+        self.assertEqual([], self.inner.taken)
+        assert isinstance(error, SMTPError)
+        return error
+
+    def test_true_message_is_tagged_as_such(self) -> None:
+        self.assertEqual(
+            "Authentication-Results: mail.example.org;\n"
+            " iprev=pass (mx.example.net) policy.iprev=192.0.2.1;\n"
+            " spf=pass (ip4:192.0.2.1) smtp.mailfrom=alice@example.net;\n"
+            " dkim=none;\n"
+            " dmarc=pass (p=reject) header.from=example.net\n" + LETTER.decode(),
+            self.taken(),
+        )
+
+    def test_forgery_is_refused_with_what_failed_and_what_to_do(self) -> None:
+        text = LETTER.replace(b"example.net", b"bank.example")
+        reply = self.refusal(text=text).reply
+        self.assertEqual((550, "5.7.26"), (reply.code, reply.status))
+        for words in (
+            "(DMARC p=reject of bank.example)",
+            "SPF says pass for example.net from 192.0.2.1",
+            "DKIM: there is no signature",
+            "The administrator of bank.example can list 192.0.2.1 in its SPF record",
+        ):
+            self.assertIn(words, reply.text)
+        self.assertTrue(all(len(line) < 500 for line in reply.encode().split(b"\r\n")))
+
+    def test_forgery_where_the_owner_wants_less_is_tagged(self) -> None:
+        text = LETTER.replace(b"example.net", b"mild.example")
+        self.assertIn(" dmarc=fail (p=quarantine) header.from=mild.example\n", self.taken(text=text))
+
+    def test_forgery_for_a_domain_that_tags_is_delivered(self) -> None:
+        text = LETTER.replace(b"example.net", b"bank.example")
+        self.assertIn("dmarc=fail", self.taken(text=text, to="bob@tags.example"))
+        self.assertIn("dmarc=fail", self.taken(text=text, to="bob@example.org bob@tags.example"))
+
+    def test_forged_results_go(self) -> None:
+        forged = b"Authentication-Results: MAIL.example.org; dmarc=pass header.from=bank.example\n"
+        self.assertNotIn("bank.example", self.taken(text=forged + LETTER))
+
+    def test_failing_spf_alone_refuses_nothing(self) -> None:
+        text = LETTER.replace(b"example.net", b"nothing.example")
+        taken = self.taken(text=text, sender="x@bank.example")
+        self.assertIn(" spf=fail (-all) smtp.mailfrom=x@bank.example;\n", taken)
+        self.assertIn(" dmarc=none header.from=nothing.example\n", taken)
+
+    def test_report_without_sender_is_checked_by_its_greeting(self) -> None:
+        self.use(Records({**ZONE, "client.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}}))
+        self.assertIn(" spf=pass (ip4:192.0.2.1) smtp.helo=client.example;\n", self.taken(text=b"\nHi\n", sender=""))
+
+    def test_dns_that_does_not_answer_refuses_nothing(self) -> None:
+        self.use(Records(dict.fromkeys(["192.0.2.1", "example.net", "_dmarc.example.net"], FAILS)))
+        taken = self.taken()
+        for result in ("iprev=temperror", "spf=temperror", "dmarc=temperror"):
+            self.assertIn(result, taken)
+
+    def test_forgery_perhaps_is_refused_for_now(self) -> None:
+        self.use(Records({**ZONE, "example.net": FAILS}))
+        reply = self.refusal().reply
+        self.assertEqual((451, "4.7.26"), (reply.code, reply.status))
+
+    def test_message_without_author_is_tagged(self) -> None:
+        self.assertIn(" dmarc=permerror (From: names no domain)\n", self.taken(text=b"Subject: x\n\nHello\n"))
+
+    def test_strictest_of_several_authors_counts(self) -> None:
+        self.refusal(text=b"From: alice@example.net, x@bank.example\n\nHello\n")
+
+    def test_trusted_client_is_not_checked(self) -> None:
+        for peer in ("198.51.100.7", ""):
+            origin = Origin(peer=peer, session="5e55")
+            self.assertEqual(LETTER.decode(), self.taken(origin=origin, text=LETTER))
+        self.assertEqual([], self.records.asked)
+
+    def test_client_is_remembered_for_its_next_message(self) -> None:
+        self.taken()
+        asked = len(self.records.asked)
+        self.taken()
+        self.assertEqual(["TXT _dmarc.example.net"], [q for q in self.records.asked[asked:] if "example.net" in q])
+        self.clock.advance(REMEMBERED_FOR)
+        self.taken()
+        self.assertEqual(2, self.records.asked.count("TXT example.net"))
+
+    def test_refused_recipient_costs_no_question(self) -> None:
+        self.inner.fails_at = "add"
+        self.failureResultOf(self.sending(), SMTPError)
+        self.assertEqual([], self.records.asked)
+
+    def test_zone_that_never_ends_answering_is_given_up(self) -> None:
+        class Slow(Records):
+            async def txt(self, name: str) -> tuple[bytes, ...]:
+                await Deferred()
+                raise AssertionError
+
+        self.use(Slow(ZONE))
+        sending = self.sending()
+        self.assertNoResult(sending)
+        self.clock.advance(TIME_LIMIT)
+        self.clock.advance(TIME_LIMIT)
+        self.successResultOf(sending)
+        self.assertIn(b"spf=temperror (its look-ups take too long)", self.inner.taken[-1][2])
+
+    def test_delivery_that_is_dropped_ends_its_questions(self) -> None:
+        class Waiting(Records):
+            cancelled = 0
+
+            async def txt(self, name: str) -> tuple[bytes, ...]:
+                def count(_: object) -> None:
+                    Waiting.cancelled += 1
+
+                await Deferred(count)
+                raise AssertionError
+
+        self.use(Waiting(ZONE))
+
+        async def drop() -> None:
+            delivery = await self.target.begin(ORIGIN, parse_address("alice@example.net"), MailOptions())
+            await delivery.add_recipient(recipients("bob@example.org")[0])
+            delivery.abort()
+
+        self.successResultOf(Deferred.fromCoroutine(drop()))
+        self.assertEqual(1, Waiting.cancelled)
+        self.assertEqual([], self.clock.getDelayedCalls())

@@ -1,0 +1,81 @@
+"""Authentication-Results: what we have found out, and fields of others that pretend to be ours (RFC 8601).  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twisted_mail.message.header import FIELD
+
+NAME = b"authentication-results"
+LONGEST_COMMENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """One method: `spf=pass (comment) smtp.mailfrom=alice@example.org`."""
+
+    method: str
+    result: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Empty values are left out."""
+    comment: str = ""
+    """May hold anything."""
+
+    def __str__(self) -> str:
+        comment = f" ({_harmless(self.comment)})" if self.comment else ""
+        properties = "".join(f" {name}={_value(value)}" for name, value in self.properties.items() if value)
+        return f"{self.method}={self.result}{comment}{properties}"
+
+
+def authentication_results(hostname: str, results: Sequence[MethodResult]) -> bytes:
+    """The field, LF line ends."""
+    texts = [str(result) for result in results] or ["none"]
+    return f"Authentication-Results: {hostname};\n {f';{chr(10)} '.join(texts)}\n".encode("ascii", "replace")
+
+
+def without_results_of(hostname: str, header: bytes) -> bytes:
+    """The header block without the fields that say they are from *hostname*, or do not say from whom (RFC 8601 §5)."""
+    if NAME not in header.lower():
+        return header
+
+    def kept(match: re.Match[bytes]) -> bytes:
+        if match.group(1).lower() != NAME:
+            return match.group()
+        said = said_by(match.group().partition(b":")[2])
+        return match.group() if said and said != hostname.lower() else b""
+
+    return FIELD.sub(kept, header)
+
+
+# a comment that holds no other comment; from the inside out, all go
+_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)", re.DOTALL)
+_ID = re.compile(rb'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"()]+))', re.DOTALL)
+_DEPTH = 10
+
+
+def said_by(value: bytes) -> str:
+    """The authserv-id at the beginning of a field's value, in lower case; empty where there is none to be read."""
+    for _ in range(_DEPTH):
+        value, found = _COMMENT.subn(b" ", value)
+        if not found:
+            break
+    match = _ID.match(value)
+    if match is None:
+        return ""
+    name = re.sub(rb"\\(.)", rb"\1", match[1]) if match[1] is not None else match[2]
+    return name.decode("latin-1").strip().lower().removesuffix(".")
+
+
+def _harmless(text: str) -> str:
+    return re.sub(r"[^ -~]|[()\\]", "?", text)[:LONGEST_COMMENT]
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@:-]+")
+
+
+def _value(text: str) -> str:
+    if _TOKEN.fullmatch(text):
+        return text
+    return '"' + re.sub(r"[^ -~]", "?", text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,145 @@
+"""A target around the router, for strangers: says of each message who sent it, and refuses what is forged.
+
+SPF and the client's names are looked up from the first recipient on, while the message is on its way; signatures and
+DMARC when it is here.  DNS that does not answer never refuses a message for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail.content import Blocking, Message, disk_refusal
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.networks import Networks
+from twisted_mail.policy.authors import author_domains
+from twisted_mail.policy.authresults import authentication_results, without_results_of
+from twisted_mail.policy.client import TIME_LIMIT, ClientChecks, ClientFindings
+from twisted_mail.policy.dkim.verify import Result as SignatureResult
+from twisted_mail.policy.dkim.verify import verify
+from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
+from twisted_mail.policy.dns import Lookups, within
+from twisted_mail.policy.findings import Action, Findings, Handling, identifiers_of
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
+from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import FilterDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    hostname: str
+    """By which our fields are known."""
+    trusted: Networks
+    """Clients that are not checked."""
+    handling: Callable[[str], Handling]
+    """Of a domain of ours."""
+
+
+@implementer(IDeliveryTarget)
+class Checked:
+    """*target* for strangers, each message with what is to be thought of it."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        target: IDeliveryTarget,
+        options: CheckOptions,
+        lookups: Lookups,
+        disk: Blocking,
+        clock: IReactorTime,
+        random: Random,
+    ) -> None:
+        """*clock* gives Unix time, as a reactor does; *disk*: how to wait for it."""
+        self.options = options
+        self._target = target
+        self._clients = ClientChecks(lookups, options.hostname, clock)
+        self._lookups = lookups
+        self._disk = disk
+        self._clock = clock
+        self._random = random
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        inner = await self._target.begin(origin, sender, options)
+        if not origin.peer or origin.peer in self.options.trusted:
+            return inner
+        return _CheckedDelivery(inner, self, origin, sender)
+
+    async def client(self, origin: Origin, sender: Address | None) -> ClientFindings:
+        return await self._clients.find(origin, sender)
+
+    async def findings(self, client: ClientFindings, message: Message) -> Findings:
+        """Raises SMTPError: the disk is at fault."""
+        signatures = await self._signatures(message)
+        authors = author_domains(message.header)
+        if not authors:
+            nobody = Verdict(DMARCResult.PERMERROR, reason="From: names no domain")
+            return Findings(client, signatures, nobody)
+        verdict = await self._verdict(authors, identifiers_of(client, signatures))
+        return Findings(client, signatures, verdict)
+
+    async def _signatures(self, message: Message) -> Sequence[SignatureResult]:
+        try:
+            return await verify(message, self._lookups.txt, self._disk, self._clock.seconds())
+        except OSError as error:
+            raise disk_refusal(error) from error
+
+    async def _verdict(self, authors: Sequence[str], identifiers: Identifiers) -> Verdict:
+        late = Verdict(DMARCResult.TEMPERROR, authors[0], reason="its look-ups take too long")
+        work = evaluate_all(self._lookups, authors, identifiers, self._random.uniform(0.0, 99.999))
+        return await within(TIME_LIMIT, work, self._clock, late)
+
+
+class _CheckedDelivery(FilterDelivery):
+    def __init__(self, inner: IDelivery, checked: Checked, origin: Origin, sender: Address | None) -> None:
+        super().__init__(inner)
+        self._checked = checked
+        self._origin = origin
+        self._sender = sender
+        self._domains: set[str] = set()
+        self._client: Deferred[ClientFindings] | None = None
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        await self._inner.add_recipient(recipient)
+        self._domains.add(recipient.address.domain)
+        if self._client is None:
+            self._client = Deferred.fromCoroutine(self._checked.client(self._origin, self._sender))
+
+    async def rewrite(self, message: Message) -> Message:
+        assert self._client is not None, "no recipient"
+        findings = await self._checked.findings(await self._client, message)
+        action = findings.action(self._handling())
+        self._checked.log.info(
+            "{findings} for the message from {sender}",
+            event="message.checked",
+            findings=str(findings),
+            sender=str(self._sender or "<>"),
+            session=self._origin.session,
+            id=message.id,
+            peer=self._origin.peer,
+            author=findings.dmarc.domain,
+            action=action.value,
+        )
+        if action is not Action.ACCEPT:
+            raise SMTPError(findings.refusal())
+        hostname = self._checked.options.hostname
+        own = without_results_of(hostname, message.header)
+        return message.with_header(own).with_fields(authentication_results(hostname, findings.results()))
+
+    def _handling(self) -> Handling:
+        """The mildest of the recipients' domains: there is one answer for all."""
+        handlings = {self._checked.options.handling(domain) for domain in self._domains}
+        return Handling.TAG if Handling.TAG in handlings else Handling.REJECT
+
+    def abort(self) -> None:
+        self._inner.abort()
+        if self._client is not None and not self._client.called:
+            self._client.addErrback(lambda failure: failure.trap(CancelledError))
+            self._client.cancel()

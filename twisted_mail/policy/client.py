@@ -1,0 +1,114 @@
+"""What is known of a client before its message is here: SPF of the sender, and the names of its address (iprev).
+
+Both are looked up while the message is on its way, and remembered for the client's next one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_mail.policy.authresults import MethodResult
+from twisted_mail.policy.dns import LookupFailed, Lookups, within
+from twisted_mail.policy.spf import MAX_NAMES, Client, Outcome, check_host
+from twisted_mail.policy.spfrecord import Result
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Origin
+
+TIME_LIMIT = 20.0
+"""Seconds for all questions of one check (RFC 7208 §4.6.4)."""
+REMEMBERED_FOR = 120.0
+"""Seconds."""
+MAX_REMEMBERED = 10_000
+
+
+class Reverse(Enum):
+    """RFC 8601 §3."""
+
+    PASS = "pass"
+    """The address has a name, and the name this address."""
+    FAIL = "fail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+    """The address has no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFindings:
+    address: str
+    """IP address."""
+    spf: Outcome
+    sender: str
+    """The address that SPF is about; empty: the name that HELO gave."""
+    reverse: Reverse
+    name: str = ""
+    """Where `reverse` is PASS."""
+
+    def results(self) -> list[MethodResult]:
+        whose = {"smtp.mailfrom": self.sender} if self.sender else {"smtp.helo": self.spf.domain}
+        iprev = MethodResult("iprev", self.reverse.value, {"policy.iprev": self.address}, self.name)
+        return [iprev, MethodResult("spf", self.spf.result.value, whose, self.spf.reason)]
+
+
+class ClientChecks:
+    """Asks, and remembers."""
+
+    def __init__(self, lookups: Lookups, hostname: str, clock: IReactorTime) -> None:
+        self._lookups = lookups
+        self._hostname = hostname
+        self._clock = clock
+        self._remembered: OrderedDict[tuple[str, str, str], tuple[float, ClientFindings]] = OrderedDict()
+
+    async def find(self, origin: Origin, sender: Address | None) -> ClientFindings:
+        """*origin* must have an address."""
+        key = (origin.peer, str(sender or ""), origin.hello)
+        found = self._remembered.get(key)
+        if found is not None and found[0] > self._clock.seconds():
+            return found[1]
+        findings = await self._ask(origin, sender)
+        if findings.spf.result is not Result.TEMPERROR:
+            self._remembered[key] = (self._clock.seconds() + REMEMBERED_FOR, findings)
+            self._remembered.move_to_end(key)
+            if len(self._remembered) > MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return findings
+
+    async def _ask(self, origin: Origin, sender: Address | None) -> ClientFindings:
+        address = origin.peer.partition("%")[0]
+        domain = sender.domain if sender is not None else origin.hello
+        whole = f"{sender.local_part}@{sender.domain}" if sender is not None else f"postmaster@{origin.hello}"
+        client = Client(address, whole, origin.hello, self._hostname, int(self._clock.seconds()))
+        late = Outcome(Result.TEMPERROR, domain, "its look-ups take too long")
+        spf = within(TIME_LIMIT, check_host(self._lookups, client, domain), self._clock, late)
+        names = within(TIME_LIMIT, find_reverse(self._lookups, address), self._clock, (Reverse.TEMPERROR, ""))
+        reverse = Deferred.fromCoroutine(names)  # under way while SPF is
+        try:
+            outcome = await spf
+            return ClientFindings(address, outcome, str(sender or ""), *await reverse)
+        finally:
+            reverse.addErrback(lambda failure: failure.trap(CancelledError))
+            reverse.cancel()
+
+
+async def find_reverse(lookups: Lookups, address: str) -> tuple[Reverse, str]:
+    """With the name, where there is a true one."""
+    wanted = ipaddress.ip_address(address)
+    unknown = False
+    try:
+        names = await lookups.ptr(address)
+    except LookupFailed:
+        return Reverse.TEMPERROR, ""
+    for name in names[:MAX_NAMES]:
+        try:
+            if any(ipaddress.ip_address(text) == wanted for text in await lookups.addresses(name, wanted.version)):
+                return Reverse.PASS, name
+        except LookupFailed:
+            unknown = True
+    if not names:
+        return Reverse.PERMERROR, ""
+    return (Reverse.TEMPERROR if unknown else Reverse.FAIL), ""

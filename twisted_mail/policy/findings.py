@@ -1,0 +1,101 @@
+"""All that was found out about one message, what to do with it, and how its sender is told.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from twisted_mail.policy.authresults import MethodResult
+from twisted_mail.policy.client import ClientFindings
+from twisted_mail.policy.dkim.signature import Verdict as SignatureVerdict
+from twisted_mail.policy.dkim.verify import Result as SignatureResult
+from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict
+from twisted_mail.policy.dmarcrecord import Policy
+from twisted_mail.policy.spfrecord import Result
+from twisted_mail.smtp.reply import Reply
+
+
+class Handling(Enum):
+    """What a domain of ours does with mail that fails the owner's policy."""
+
+    REJECT = "reject"
+    """What the owner says."""
+    TAG = "tag"
+    """Nothing: Authentication-Results tell."""
+
+
+class Action(Enum):
+    ACCEPT = "accept"
+    DEFER = "defer"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    client: ClientFindings
+    signatures: Sequence[SignatureResult]
+    dmarc: Verdict
+
+    def results(self) -> list[MethodResult]:
+        """As in Authentication-Results."""
+        signatures = [
+            MethodResult(
+                "dkim",
+                each.verdict.value,
+                {"header.d": each.domain, "header.s": each.selector, "header.a": each.algorithm, "header.b": each.mark},
+                each.reason,
+            )
+            for each in self.signatures
+        ]
+        return [*self.client.results(), *(signatures or [MethodResult("dkim", "none")]), self._dmarc_result()]
+
+    def _dmarc_result(self) -> MethodResult:
+        verdict = self.dmarc
+        comment = f"p={verdict.record.policy.value}" if verdict.record is not None else verdict.reason
+        properties = {"header.from": verdict.domain}
+        if verdict.policy_domain != verdict.domain:
+            properties["polrec.domain"] = verdict.policy_domain
+        return MethodResult("dmarc", verdict.result.value, properties, comment)
+
+    def action(self, handling: Handling) -> Action:
+        if handling is Handling.TAG or self.dmarc.policy is not Policy.REJECT:
+            return Action.ACCEPT
+        return _ACTIONS.get(self.dmarc.result, Action.ACCEPT)
+
+    def refusal(self) -> Reply:
+        """Which check failed, and what the sender's administrator should do."""
+        domain, client = self.dmarc.domain, self.client
+        if self.dmarc.result is DMARCResult.TEMPERROR:
+            text = f"Whether this mail is from {domain} cannot be looked up just now; try again later"
+            return Reply(451, "7.26", text)
+        asks = f"{domain} asks others to refuse mail that is not proven to be its own (DMARC p=reject of "
+        spf = f"SPF says {client.spf.result.value} for {client.spf.domain or 'a sender without domain'}"
+        todo = f"The administrator of {domain} can list {client.address} in its SPF record and send with its domain in"
+        return Reply(
+            550,
+            "7.26",
+            f"{asks}{self.dmarc.policy_domain})\n{spf} from {client.address}; DKIM: {self._signatures_in_words()}\n"
+            f"{todo}\nthe envelope, or sign with DKIM as {domain}; a forwarder must not change what is signed",
+        )
+
+    def _signatures_in_words(self) -> str:
+        if not self.signatures:
+            return "there is no signature"
+        return ", ".join(f"{each.verdict.value} for {each.domain or '?'}" for each in self.signatures[:3])
+
+    def __str__(self) -> str:
+        """For the log."""
+        return " ".join(f"{result.method}={result.result}" for result in self.results())
+
+
+_ACTIONS = {DMARCResult.FAIL: Action.REJECT, DMARCResult.TEMPERROR: Action.DEFER}
+
+
+def identifiers_of(client: ClientFindings, signatures: Sequence[SignatureResult]) -> Identifiers:
+    """What DMARC may count on."""
+    passed = tuple(each.domain for each in signatures if each.verdict is SignatureVerdict.PASS)
+    uncertain = client.spf.result is Result.TEMPERROR or any(
+        each.verdict is SignatureVerdict.TEMPERROR for each in signatures
+    )
+    return Identifiers((client.spf.domain,) if client.spf.result is Result.PASS else (), passed, uncertain)
