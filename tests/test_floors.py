@@ -48,6 +48,7 @@ HOUSE = {
     "outgoing",
     "pickup",
     "webservice",
+    "certifying",
     "offering",
     "resolving",
     "incoming",

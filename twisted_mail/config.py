@@ -73,6 +73,13 @@ class TLS:
     """A folder of folders, each with a certificate for other names, and its key."""
     client_authority: str | None = setting(values.optional_path, "")
     """Who certifies clients."""
+    acme: str = setting(values.web_address, "")
+    """The directory of an ACME authority, from which the server gets certificate and key itself (certifying.py)."""
+    acme_contact: str = setting(values.text, "")
+    acme_names: tuple[str, ...] = setting(values.list_of(values.domain, '"autoconfig.example.org"'), [])
+    """Beside *hostname*: what the certificate is for."""
+    acme_authority: str | None = setting(values.optional_path, "")
+    """Who certifies the authority's own web server; None: those that everybody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +244,7 @@ def load(path: str, *, check_files: bool = True) -> Config:
     config = file.read(Config)
     _check_proxy(file, config)
     _check_oauth(file, config.oauth)
+    config = _with_acme(file, config)
     if check_files:
         _check_tls_files(file, config.tls)
         _check_tls_ports(file, config)
@@ -259,19 +267,36 @@ def _check_oauth(file: SettingsFile, oauth: OAuth) -> None:
         )
 
 
+def _with_acme(file: SettingsFile, config: Config) -> Config:
+    """Where certificate and key will be that the server gets itself."""
+    if not config.tls.acme:
+        return config
+    for name in ("certificate", "key"):
+        if (place := file.place(f"tls.{name}")).is_written:
+            raise place.error("cannot stand beside acme, which gets a certificate itself; remove one of the two")
+    if not (config.listen.web or config.listen.https):
+        raise file.place("tls.acme").error(
+            'needs a listener at which the authority can look; write web = ["tcp:80"] in [listen]'
+        )
+    folder = os.path.join(config.server_folder, "tls", "acme")
+    certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
+    return replace(config, tls=replace(config.tls, certificate=certificate, key=key))
+
+
 def _check_tls_files(file: SettingsFile, tls: TLS) -> None:
     for name, path, other, other_path in (
         ("certificate", tls.certificate, "key", tls.key),
         ("key", tls.key, "certificate", tls.certificate),
     ):
-        if path is None:
+        if path is None or tls.acme:
             continue
         place = file.place(f"tls.{name}")
         if other_path is None:
             raise place.error(f'needs a {other} beside it; write {other} = "..." in [tls]')
         _check_readable(place, path)
-    if tls.client_authority is not None:
-        _check_readable(file.place("tls.client_authority"), tls.client_authority)
+    for name, authority in (("client_authority", tls.client_authority), ("acme_authority", tls.acme_authority)):
+        if authority is not None:
+            _check_readable(file.place(f"tls.{name}"), authority)
     if tls.names is not None and not os.path.isdir(tls.names):
         raise file.place("tls.names").error(f"{tls.names} is not a folder; give one like /etc/letsencrypt/live")
 

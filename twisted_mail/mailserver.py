@@ -22,6 +22,7 @@ from twisted_mail import demo
 from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.certifying import make_first_certificate, require_library
 from twisted_mail.config import ALL_TLS, Config, ConfigError
 from twisted_mail.listeners import BoundAddress, bind_all
 from twisted_mail.outgoing import read_routes
@@ -52,8 +53,12 @@ class MailServer(Service):
             demo.make_certificate(config)
         if owner is not None:
             hand_over(config, owner)
+        if config.tls.acme:
+            require_library(config)
         with acting_as(owner or (os.geteuid(), os.getegid())):
             _check_directory(config)
+            if config.tls.acme:
+                make_first_certificate(config)
         self._material = _read_material(config)
         self._routes = read_routes(config)
         self._bound = _bind(config)

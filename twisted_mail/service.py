@@ -62,6 +62,7 @@ from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.srs import SenderRewriting
+from twisted_mail.web.challenges import Challenges
 from twisted_mail.webservice import WebService
 
 FINISH = 10.0
@@ -168,8 +169,9 @@ class House:
             self._doors.add_smtp(name, portal, self._new_message, sends=sends)
         for name in ("pop3", "pop3s"):
             self._doors.add_pop3(name, readers)
+        self.challenges = Challenges(certificates)
         if neighbours.leads:
-            web = WebService(config, self.directory, certificates, self._doors.limits, reactor)
+            web = WebService(config, self.directory, certificates, self.challenges, self._doors.limits, reactor)
             for name, site in web.factories.items():
                 self._doors.add(name, site)
         self.factories = self._doors.factories

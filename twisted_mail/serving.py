@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from twisted_mail.certifying import Certifying, from_authority
 from twisted_mail.config import Config
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.listeners import BoundAddress
@@ -37,6 +38,10 @@ class Serving:
         self._ports: list[IListeningPort] = []
         self.house = House(config, certificates, routes, reactor, neighbours)
         self._tls_files = TLSFiles(config.tls, certificates, reactor) if certificates is not None else None
+        self._certifying: Certifying | None = None
+        if config.tls.acme and neighbours.leads:
+            obtain = from_authority(config, self.house.challenges, reactor)
+            self._certifying = Certifying(config, obtain, self.reload, reactor)
 
     async def open(self) -> None:
         """Start everything, then take connections.  Raises ConfigError."""
@@ -46,6 +51,8 @@ class Serving:
         for name, addresses in self._bound.items():
             for address in addresses if name in self.house.factories else ():
                 self._ports.append(await address.listen(self._reactor, self.house.factories[name]))
+        if self._certifying is not None:
+            self._certifying.start()
 
     def reload(self) -> None:
         """Read the certificates again."""
@@ -54,6 +61,8 @@ class Serving:
 
     async def close(self) -> None:
         """No new connections, a bounded time for what is under way, then the end of everything."""
+        if self._certifying is not None:
+            self._certifying.stop()
         if self._tls_files is not None:
             self._tls_files.stop()
         for port in self._ports:

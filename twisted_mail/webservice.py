@@ -14,6 +14,8 @@ from twisted_mail.networks import Networks
 from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
+from twisted_mail.web import challenges
+from twisted_mail.web.challenges import Challenges
 from twisted_mail.web.discovery import HELP, POX, Discovery
 from twisted_mail.web.layout import STYLE
 from twisted_mail.web.pages import Page, Pages
@@ -29,6 +31,7 @@ class WebService:
         config: Config,
         users: IUsers,
         certificates: Certificates | None,
+        challenges: Challenges,
         limits: ConnectionLimits,
         clock: Any,
     ) -> None:
@@ -36,6 +39,7 @@ class WebService:
         self._config = config
         self._users = users
         self._certificates = certificates
+        self._challenges = challenges
         options = WebOptions(limits, Networks(config.proxy.trusted), clock)
         root = Pages(self._table())
         self.factories = {"web": WebSite(root, options)}
@@ -61,6 +65,7 @@ class WebService:
             POX: Page(get=discovery.outlook_redirect, post=discovery.outlook),
             "/autodiscover/autodiscover.json/": Page(get=discovery.outlook_pointer),
             HELP: Page(get=discovery.help),
+            challenges.PATH: Page(get=self._challenges.show),
         }
 
 

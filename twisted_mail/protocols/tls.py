@@ -19,6 +19,7 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from twisted_mail.protocols.tlsalpn import alpn_selection
 from twisted_mail.smtp.envelope import TLSInfo
 
 
@@ -58,6 +59,8 @@ class Certificates:
 
     def __init__(self, material: TLSMaterial) -> None:
         """Raises CertificateError."""
+        self.challenges: dict[bytes, SSL.Context] = {}
+        """Host name -> what an ACME authority is to see (protocols/tlsalpn.py)."""
         self.load(material)
 
     def load(self, material: TLSMaterial) -> None:
@@ -65,6 +68,7 @@ class Certificates:
         by_name: dict[bytes, SSL.Context] = {}
         for identity in (*material.others, material.default):  # the default goes before others of the same name
             context = _context(identity, material.client_authority, by_name)
+            context.set_alpn_select_callback(alpn_selection(self.challenges))
             by_name |= dict.fromkeys(_names(identity), context)
         self._context = context
         self.identity = material.default
