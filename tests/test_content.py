@@ -40,6 +40,17 @@ class MessageBuilderTests(SynchronousTestCase):
         message = self.build()
         self.assertEqual((b"", b"", 0), (message.header, message.body, message.size))
 
+    def test_changed_message_is_as_if_it_had_come_so(self) -> None:
+        folder = self.mktemp()
+        os.mkdir(folder)
+        for size, kind in ((10, bytes), (MEMORY_BOUND, SpilledBody)):
+            builder = MessageBuilder("id", folder, execute)
+            builder.write(b"x" * size)
+            changed = builder.finish_as(lambda octets: HEADER + octets * 2)
+            message = self.successResultOf(Deferred.fromCoroutine(changed))
+            self.assertIsInstance(message.body, kind)
+            self.assertEqual(HEADER + b"x" * 2 * size, text_of(message))
+
     def test_large_message_is_in_a_file_and_the_same(self) -> None:
         body = b"".join(b"line %d\n" % n for n in range(100_000))
         chunks = [(HEADER + body)[at : at + 65_536] for at in range(0, len(HEADER + body), 65_536)]

@@ -133,6 +133,19 @@ class MessageBuilder:
             return
         self._writing = self._blocking(lambda: self._spill(buffered))
 
+    async def finish_as(self, change: Callable[[bytes], bytes]) -> Message:
+        """As `finish`, changed by *change* in a thread; the whole message is in memory for that.
+
+        Raises what *change* raises, too.
+        """
+        received = await self.finish()
+        changed = await self._blocking(lambda: change(b"".join(received.pieces())))
+        assert isinstance(changed, bytes)
+        builder = MessageBuilder(self._id, self._directory, self._blocking)
+        if builder.write(changed):
+            await builder.drain()
+        return await builder.finish()
+
     async def finish(self) -> Message:
         """The complete message.  Raises OSError: the disk failed, there is no message."""
         await self._written()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import time
@@ -138,3 +139,42 @@ def test_message_that_asks_for_tls_all_the_way_goes_with_verified_tls_or_not_at_
     here.start(env={**os.environ, "SSL_CERT_FILE": str(here.authority.file)})
     submit(here, alice, "REQUIRETLS", f"<{CAROL.address}>")
     assert b"with ESMTPS id" in wait_for_mail(elsewhere, CAROL)
+
+
+PICTURE = bytes(range(256)) * 300
+BINARY = (
+    b"Subject: a picture\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain\r\n\r\nHere it is.\r\n"
+    b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n" + PICTURE + b"\r\n--b--\r\n"
+)
+
+
+def test_binary_message_is_text_when_it_is_fetched_and_when_it_goes_on(
+    here: ServerProcess, elsewhere: ServerProcess
+) -> None:
+    elsewhere.start()
+    alice, bob = here.new_user(), here.new_user()
+    recipients = [f"<{bob.address}>", f"<{CAROL.address}>"]
+    assert submit_binary(here, alice, BINARY, *recipients).startswith("250 ")
+    for server, user in ((here, bob), (elsewhere, CAROL)):
+        message = email.message_from_bytes(wait_for_mail(server, user))
+        text, picture = message.get_payload()  # type: ignore[misc]  # of a multipart
+        assert text.get_payload() == "Here it is."  # type: ignore[union-attr]
+        assert picture.get_payload(decode=True) == PICTURE  # type: ignore[union-attr]
+    signed = BINARY.replace(b"multipart/mixed", b"multipart/signed")
+    assert submit_binary(here, alice, signed, *recipients).startswith("554 5.6.3 ")
+
+
+def submit_binary(server: ServerProcess, user: User, octets: bytes, *recipients: str) -> str:
+    """The answer to the last of two chunks."""
+    login = b64encode(f"\0{user.address}\0{user.password}".encode()).decode()
+    with Wire(server.ports.submissions, server.tls) as wire:
+        wire.reply()
+        assert "BINARYMIME" in wire.say("EHLO client.example")
+        wire.say(f"AUTH PLAIN {login}")
+        for command in (f"MAIL FROM:<{user.address}> BODY=BINARYMIME", *(f"RCPT TO:{each}" for each in recipients)):
+            assert (reply := wire.say(command)).startswith("250"), reply
+        wire.send(b"BDAT 1001\r\n" + octets[:1001])
+        assert wire.reply().startswith("250")
+        wire.send(b"BDAT %d LAST\r\n" % (len(octets) - 1001) + octets[1001:])
+        return wire.reply()

@@ -27,13 +27,14 @@ from twisted_mail.interfaces import (
     NoSuchUser,
 )
 from twisted_mail.message.header import message_id_of
+from twisted_mail.message.recoding import CannotRecode, textual
 from twisted_mail.networks import Network, Networks
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.command import NEEDS_SMTPUTF8_TO_SHOW, NOT_SHOWN
-from twisted_mail.smtp.envelope import MailOptions, Recipient
+from twisted_mail.smtp.envelope import Body, MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
     Closed,
@@ -56,7 +57,7 @@ from twisted_mail.smtp.server import ServerSession, SessionOptions
 SENDER_OK = Reply(250, "1.0", "Sender ok")
 RECIPIENT_OK = Reply(250, "1.5", "Recipient ok")
 OUR_FAULT = Reply(451, "3.0", "Something went wrong here, the administrator can see it in the log; try again later")
-
+NO_BINARY = "The message is binary and cannot be made text here, send it encoded"
 
 R = TypeVar("R")
 
@@ -86,6 +87,8 @@ class SMTPServer(Connection):
         self._sender: Address | None = None
         self._recipients: list[Recipient] = []
         self._builder: MessageBuilder | None = None
+        self._is_binary = False
+        """The octets of the message are no lines (RFC 3030 §3)."""
 
     def connectionMade(self) -> None:
         if getattr(self._transport.getPeer(), "host", "") in Networks(self._service.xclient):
@@ -164,6 +167,9 @@ class SMTPServer(Connection):
             stranger = await log_in(self._service.portal, Anonymous(), self.origin, IDeliveryTarget)
             target, self._log_out = stranger
             self._target = target
+        self._is_binary = options.body is Body.BINARY_MIME
+        if self._is_binary:  # it is text once it is here
+            options = replace(options, body=Body.EIGHT_BIT_MIME)
         self._delivery = await target.begin(self.origin, sender, options)
         self._sender = sender
         return SENDER_OK
@@ -191,7 +197,9 @@ class SMTPServer(Connection):
         assert self._delivery is not None
         since = self._listener.clock.seconds()
         try:
-            message = await self._message.finish()
+            message = await (self._message.finish_as(textual) if self._is_binary else self._message.finish())
+        except CannotRecode as error:
+            raise SMTPError.of(554, "6.3", f"{NO_BINARY}: {error}") from error
         except OSError as error:
             raise disk_refusal(error) from error
         refusals = await self._delivery.deliver(message)
