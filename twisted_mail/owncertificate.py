@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALID = timedelta(days=3650)
+_AUTHORITY_VALID = timedelta(days=3650)
+_VALID = timedelta(days=820)
+"""Apple's programs take 825 at most."""
 _LONGEST_NAME = 64
 """Characters of a common name (ub-common-name of RFC 5280)."""
 
@@ -70,7 +72,7 @@ def _certificate(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + _VALID)
+        .not_valid_after(now + (_AUTHORITY_VALID if constraints.ca else _VALID))
         .add_extension(constraints, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)

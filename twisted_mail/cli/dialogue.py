@@ -96,8 +96,11 @@ class Dialogue:
         """The server speaks first."""
         self._hear(expected, "the connection")
 
-    def say(self, command: str, expected: str, secret: str = "") -> None:
-        """Send *command*; its reply must begin with *expected*.  *secret* is the part of it that is not shown."""
+    def say(self, command: str, expected: str, secret: str = "", called: str = "") -> list[str]:
+        """Send *command*; the lines of its reply, the last of which must begin with *expected*.
+
+        *secret* is the part of it that is not shown; *called*: what a person calls it, by default its first word.
+        """
         shown = command.replace(secret, STRUCK_OUT) if secret else command
         for line in shown.split("\r\n"):
             self._show(f"  C: {line}")
@@ -105,7 +108,7 @@ class Dialogue:
             self._wire.write(f"{command}\r\n".encode())
         except OSError as error:
             raise self._silent(error) from error
-        self._hear(expected, command.split()[0])
+        return self._hear(expected, called or command.split()[0])
 
     def dotted_text(self) -> list[str]:
         """The lines that follow, up to the dot (RFC 1939 §3)."""
@@ -123,12 +126,14 @@ class Dialogue:
             raise TrialError(f"{self._name}: TLS failed ({error}); see the log of the server") from error
         self._show(f"  -- {agreed}")
 
-    def _hear(self, expected: str, command: str) -> None:
+    def _hear(self, expected: str, command: str) -> list[str]:
         """One reply, also of several lines (RFC 5321 §4.2.1)."""
-        while (line := self._line())[:3].isdigit() and line[3:4] == "-":
-            pass
+        lines = [line := self._line()]
+        while line[:3].isdigit() and line[3:4] == "-":
+            lines.append(line := self._line())
         if not line.startswith(expected):
             raise TrialError(f"{self._name} answered {command} with: {line}; the log of the server may say more")
+        return lines
 
     def _line(self) -> str:
         try:

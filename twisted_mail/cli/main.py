@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, check, domains, init, queue, roundtrip, send, suppression
+from twisted_mail.cli import accounts, aliases, check, domains, init, queue, send, suppression, trying
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
@@ -17,7 +17,7 @@ PROGRAM = "mailserver"
 FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("init", "Set up a new server with three questions.", init.add_family),
     ("check", "Look what is wrong, and say what mends it.", check.add_family),
-    ("try", "Send a message to the server and fetch it again.", roundtrip.add_family),
+    ("try", "Send a message to the server and fetch it again.", trying.add_family),
     ("domain", "Domains whose mail this server takes.", domains.add_family),
     ("account", "People whose mail is kept here.", accounts.add_family),
     ("alias", "Addresses that stand for others.", aliases.add_family),

@@ -1,11 +1,10 @@
-"""`mailserver try`: one message through submission and back by POP3, over the real ports, with both dialogues shown.
+"""One message through submission and back by POP3, over the real ports, for `mailserver try` and `mailserver check`.
 
 It uses an account of its own, which exists only while it runs: whatever fails, the account and its Maildir go.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import os
 import secrets
@@ -17,10 +16,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from twisted_mail.cli.commandline import Parser, be_command
 from twisted_mail.cli.dialogue import Dialogue, Show, TCPWire, TrialError
-from twisted_mail.cli.opening import configuration, opened_directory
-from twisted_mail.cli.reaching import host_of
+from twisted_mail.cli.opening import opened_directory
+from twisted_mail.cli.reaching import host_of, unverified_context
 from twisted_mail.config import Config
 from twisted_mail.demo import DemoFiles
 from twisted_mail.smtp.address import Address
@@ -67,22 +65,6 @@ class Journey:
     submission: Service
     pop3: Service
     seconds: float
-
-
-def add_family(parser: Parser) -> None:
-    """try, which has no subcommands."""
-    be_command(parser, try_server)
-
-
-def try_server(arguments: argparse.Namespace) -> None:
-    """The whole round trip.  Raises TrialError."""
-    config = configuration(arguments)
-    with throwaway_account(config) as trial:
-        journey = travel(config, trial, print)
-    print(
-        f"\nIt works: sent, stored and fetched in {journey.seconds:.2f} seconds.  "
-        f"Set up your mail program: server {config.hostname}, {journey.submission}, {journey.pop3}"
-    )
 
 
 def travel(config: Config, trial: Trial, show: Show) -> Journey:
@@ -166,6 +148,27 @@ def service_of(config: Config, name: str, plain: str, secured: str) -> Service:
         if address.port:
             return Service(name, host_of(address), address.port, security)
     raise TrialError(f"{config.file}: [listen] has no TCP port for {plain}, so there is nothing to try; name one")
+
+
+def shown_certificate(service: Service, hostname: str) -> bytes:
+    """The certificate that a client is shown there, trusted or not, in DER.  Raises OSError."""
+    wire = TCPWire(service.host, service.port, unverified_context(), hostname)
+    try:
+        if service.security == "STARTTLS":
+            commands = ("EHLO localhost", "STARTTLS") if service.name == "Submission" else ("STLS",)
+            _skip_reply(wire)
+            for command in commands:
+                wire.write(f"{command}\r\n".encode())
+                _skip_reply(wire)
+        wire.start_tls()
+        return wire.peer_certificate()
+    finally:
+        wire.close()
+
+
+def _skip_reply(wire: TCPWire) -> None:
+    while wire.read_line()[3:4] == b"-":
+        pass
 
 
 def _dialogue(service: Service, tls: ssl.SSLContext | None, hostname: str, show: Show) -> Dialogue:

@@ -9,7 +9,8 @@ from twisted.trial.unittest import TestCase
 
 from tests.certificates import LIFETIME, Issuer
 from tests.cli.checks.situations import config_of, lines, situation
-from twisted_mail.cli.checks.certificates import check_certificates, covers
+from twisted_mail.cli.certificatefile import covers
+from twisted_mail.cli.checks.certificates import check_certificates
 from twisted_mail.config import Config
 
 NO_PORTS = "[listen]\npop3s = []\nsubmissions = []\n"

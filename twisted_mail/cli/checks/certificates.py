@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
+from twisted_mail.cli.certificatefile import covers, load_leaf, names_of
 from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
 from twisted_mail.cli.dialogue import TCPWire
 from twisted_mail.cli.reaching import host_of, unverified_context
@@ -39,27 +40,6 @@ def check_certificates(situation: Situation) -> Iterator[Finding]:
     for path in certificate_files(config.tls):
         yield _days(load_leaf(path), path, situation.now)
     yield from _shown(leaf, config)
-
-
-def load_leaf(path: str) -> x509.Certificate:
-    """The first certificate of a PEM file.  Raises OSError or ValueError."""
-    with open(path, "rb") as file:
-        return x509.load_pem_x509_certificates(file.read())[0]
-
-
-def names_of(certificate: x509.Certificate) -> list[str]:
-    """The host names that it is for."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-    return found.value.get_values_for_type(x509.DNSName)
-
-
-def covers(names: list[str], hostname: str) -> bool:
-    """Whether a certificate for *names* is one for *hostname* (RFC 6125 §6.4: a star is one whole label)."""
-    wild = "*." + hostname.partition(".")[2]
-    return any(name.lower() in (hostname, wild) for name in names)
 
 
 def _without(config: Config) -> Finding:

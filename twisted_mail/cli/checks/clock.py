@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from twisted_mail.cli.checks.certificates import load_leaf
+from twisted_mail.cli.certificatefile import load_leaf
 from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
 
 TOLERANCE = 120.0
