@@ -186,6 +186,8 @@ class Checks:
     enabled: bool = setting(values.flag, True)
     trusted: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), ["127.0.0.0/8", "::1"])
     """Clients that are not checked."""
+    trusted_sealers: tuple[str, ...] = setting(values.list_of(values.domain, '"lists.example.net"'), [])
+    """Forwarders whose word is taken for what they have changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,5 +30,7 @@ def from_other_servers(
     def handling(domain: str) -> Handling:
         return Handling(directory.domain_attributes(domain).get(DMARC, Handling.REJECT.value))
 
-    options = CheckOptions(config.hostname, Networks(config.checks.trusted), handling)
+    options = CheckOptions(
+        config.hostname, Networks(config.checks.trusted), handling, frozenset(config.checks.trusted_sealers)
+    )
     return Checked(target, options, lookups, disk, reactor, SystemRandom())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.integration.process import ServerProcess, User
 from tests.integration.wire import fetch
 from tests.integration.zones import Records, Trouble, Zones, reverse
+from tests.policy.dkim.zones import keys, on_the_wire, signed, zone_of
 
 NewServer = Callable[..., ServerProcess]
 
@@ -73,6 +75,20 @@ def test_forgery_is_refused_with_words_for_its_senders_administrator(server: Ser
     assert b"The administrator of bank.example can list 127.0.0.1 in its SPF record" in text
     assert fetch(server, user) == []
     assert "spf=pass dkim=none dmarc=fail" in server.log_text()
+
+
+def test_signature_makes_up_for_another_sender(server: ServerProcess, zones: Zones) -> None:
+    user = server.new_user()
+    zones.records |= {
+        name: {"TXT": [text.decode() for text in texts]} for name, texts in zone_of("bank.example").records.items()
+    }
+    letter = signed(b"From: <ceo@bank.example>\nSubject: signed\n\nHello\n", *keys("bank.example"), now=time.time())
+    with smtplib.SMTP("127.0.0.1", server.ports.smtp, timeout=30) as client:
+        client.sendmail("alice@example.net", user.address, on_the_wire(letter))
+    (message,) = fetch(server, user)
+    assert b" dkim=pass header.d=bank.example header.s=ed header.a=ed25519-sha256 header.b=" in message.octets
+    assert b" dkim=pass header.d=bank.example header.s=rsa header.a=rsa-sha256 header.b=" in message.octets
+    assert b" dmarc=pass (p=reject) header.from=bank.example\r\n" in message.octets
 
 
 def test_domain_may_have_forgeries_tagged_only(server: ServerProcess) -> None:

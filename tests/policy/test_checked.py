@@ -11,11 +11,16 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.policy.dkim.zones import NOW, keys, result_of, signed, zone_of
 from tests.policy.records import FAILS, Records
 from tests.targets import ORIGIN, UnreliableTarget, message, recipients
 from twisted_mail.networks import Networks
+from twisted_mail.policy.arc.seal import Finding, seal_message
+from twisted_mail.policy.arc.verify import verify as verify_chain
 from twisted_mail.policy.checked import Checked, CheckOptions
 from twisted_mail.policy.client import REMEMBERED_FOR, TIME_LIMIT
+from twisted_mail.policy.dkim.canonical import body_hashes
+from twisted_mail.policy.dkim.sign import WHOLE_BODY
 from twisted_mail.policy.findings import Handling
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
@@ -32,6 +37,10 @@ ZONE: Mapping[str, Any] = {
     "mild.example": {"TXT": ["v=spf1 -all"]},
     "_dmarc.mild.example": {"TXT": ["v=DMARC1; p=quarantine"]},
 }
+SIGNERS = ("bank.example", "lists.example", "next.example", "evil.example")
+KEYS: Mapping[str, Any] = {
+    name: {"TXT": [text.decode() for text in texts]} for name, texts in zone_of(*SIGNERS).records.items()
+}
 HANDLINGS = {"tags.example": Handling.TAG}
 
 
@@ -39,12 +48,18 @@ class CheckedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.inner = UnreliableTarget()
         self.clock = Clock()
+        self.clock.advance(NOW)
         self.use(Records(ZONE))
 
     def use(self, records: Any) -> None:
         self.records = records
         trusted = Networks((ip_network("198.51.100.0/24"),))
-        options = CheckOptions("mail.example.org", trusted, lambda domain: HANDLINGS.get(domain, Handling.REJECT))
+        options = CheckOptions(
+            "mail.example.org",
+            trusted,
+            lambda domain: HANDLINGS.get(domain, Handling.REJECT),
+            frozenset({"lists.example", "next.example"}),
+        )
         self.target = Checked(self.inner, options, records, lambda call: execute(call), self.clock, Random(1))
 
     def sending(
@@ -139,6 +154,49 @@ class CheckedTests(SynchronousTestCase):
 
     def test_strictest_of_several_authors_counts(self) -> None:
         self.refusal(text=b"From: alice@example.net, x@bank.example\n\nHello\n")
+
+    def test_signature_of_the_author_makes_up_for_the_senders_domain(self) -> None:
+        self.use(Records({**ZONE, **KEYS}))
+        text = signed(LETTER.replace(b"example.net", b"bank.example"), keys("bank.example")[1])
+        taken = self.taken(text=text)
+        self.assertIn(" dkim=pass header.d=bank.example header.s=rsa header.a=rsa-sha256 header.b=", taken)
+        self.assertIn(" dmarc=pass (p=reject) header.from=bank.example\n", taken)
+
+    def test_broken_signature_is_named_in_the_refusal(self) -> None:
+        self.use(Records({**ZONE, **KEYS}))
+        text = signed(LETTER.replace(b"example.net", b"bank.example"), keys("bank.example")[1]) + b"more\n"
+        self.assertIn("DKIM: fail for bank.example", self.refusal(text=text).reply.text)
+
+    def test_forwarder_is_believed_if_it_is_trusted(self) -> None:
+        self.use(Records({**ZONE, **KEYS}))
+        good = "mx; dmarc=pass header.from=bank.example"
+        for hops, is_believed in (
+            ([("lists.example", good)], True),
+            ([("lists.example", good), ("next.example", "mx; dmarc=fail")], True),
+            ([("evil.example", good)], False),
+            ([("evil.example", good), ("lists.example", "mx; dmarc=fail header.from=bank.example")], False),
+            ([("lists.example", good), ("evil.example", good)], False),
+            ([("lists.example", "mx; dmarc=fail header.from=bank.example")], False),
+            ([("lists.example", "mx; dmarc=pass header.from=other.example")], False),
+            ([("lists.example", "mx; spf=fail (dmarc=pass)")], False),
+        ):
+            text = LETTER.replace(b"example.net", b"bank.example")
+            for domain, found in hops:
+                text = self.sealed(text, domain, found)
+            if is_believed:
+                taken = self.taken(text=text)
+                self.assertIn(" arc=pass (sealed by lists.example", taken)
+                self.assertIn(" dmarc=fail (p=reject, was good at lists.example) header.from=bank.example\n", taken)
+                self.inner.taken.clear()
+            else:
+                self.refusal(text=text)
+
+    def sealed(self, text: bytes, domain: str, found: str) -> bytes:
+        whole = message(text)
+        assert isinstance(whole.body, bytes)
+        digest = body_hashes([whole.body], [WHOLE_BODY])[WHOLE_BODY].digest()
+        finding = Finding(result_of(verify_chain(whole, self.records.txt, execute)), found)
+        return seal_message(whole.header, digest, finding, keys(domain)[1], NOW) + text
 
     def test_trusted_client_is_not_checked(self) -> None:
         for peer in ("198.51.100.7", ""):

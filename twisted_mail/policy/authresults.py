@@ -10,6 +10,8 @@ from twisted_mail.message.header import FIELD
 
 NAME = b"authentication-results"
 LONGEST_COMMENT = 200
+MAX_READ = 50
+"""Methods of one field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,37 @@ _DEPTH = 10
 
 def said_by(value: bytes) -> str:
     """The authserv-id at the beginning of a field's value, in lower case; empty where there is none to be read."""
-    for _ in range(_DEPTH):
-        value, found = _COMMENT.subn(b" ", value)
-        if not found:
-            break
-    match = _ID.match(value)
+    match = _ID.match(without_comments(value))
     if match is None:
         return ""
     name = re.sub(rb"\\(.)", rb"\1", match[1]) if match[1] is not None else match[2]
     return name.decode("latin-1").strip().lower().removesuffix(".")
+
+
+_METHOD = re.compile(rb"\s*([A-Za-z0-9-]+)(?:\s*/\s*[0-9]+)?\s*=\s*([A-Za-z]+)")
+_PROPERTY = re.compile(rb'([A-Za-z-]+\.[A-Za-z-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
+
+
+def read_results(value: bytes) -> list[MethodResult]:
+    """What a field says, without its comments; what cannot be read is left out."""
+    results = []
+    for text in without_comments(value).split(b";")[:MAX_READ]:
+        if match := _METHOD.match(text):
+            properties = {
+                each[1].decode().lower(): (each[2] if each[2] is not None else each[3]).decode("latin-1")
+                for each in _PROPERTY.finditer(text, match.end())
+            }
+            results.append(MethodResult(match[1].decode().lower(), match[2].decode().lower(), properties))
+    return results
+
+
+def without_comments(value: bytes) -> bytes:
+    """Those of some depth; what is nested deeper is no comment of anybody."""
+    for _ in range(_DEPTH):
+        value, found = _COMMENT.subn(b" ", value)
+        if not found:
+            break
+    return value
 
 
 def _harmless(text: str) -> str:

@@ -18,14 +18,14 @@ from zope.interface import implementer
 from twisted_mail.content import Blocking, Message, disk_refusal
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.networks import Networks
+from twisted_mail.policy.arc.verify import verify as verify_chain
 from twisted_mail.policy.authors import author_domains
 from twisted_mail.policy.authresults import authentication_results, without_results_of
 from twisted_mail.policy.client import TIME_LIMIT, ClientChecks, ClientFindings
-from twisted_mail.policy.dkim.verify import Result as SignatureResult
 from twisted_mail.policy.dkim.verify import verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
 from twisted_mail.policy.dns import Lookups, within
-from twisted_mail.policy.findings import Action, Findings, Handling, identifiers_of
+from twisted_mail.policy.findings import Action, Findings, Handling, identifiers_of, trusted_forwarder
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -40,6 +40,8 @@ class CheckOptions:
     """Clients that are not checked."""
     handling: Callable[[str], Handling]
     """Of a domain of ours."""
+    sealers: frozenset[str] = frozenset()
+    """Domains of forwarders whose ARC seals are believed."""
 
 
 @implementer(IDeliveryTarget)
@@ -77,19 +79,18 @@ class Checked:
 
     async def findings(self, client: ClientFindings, message: Message) -> Findings:
         """Raises SMTPError: the disk is at fault."""
-        signatures = await self._signatures(message)
+        try:
+            signatures = await verify(message, self._lookups.txt, self._disk, self._clock.seconds())
+            chain = await verify_chain(message, self._lookups.txt, self._disk)
+        except OSError as error:
+            raise disk_refusal(error) from error
         authors = author_domains(message.header)
         if not authors:
             nobody = Verdict(DMARCResult.PERMERROR, reason="From: names no domain")
-            return Findings(client, signatures, nobody)
+            return Findings(client, signatures, nobody, chain)
         verdict = await self._verdict(authors, identifiers_of(client, signatures))
-        return Findings(client, signatures, verdict)
-
-    async def _signatures(self, message: Message) -> Sequence[SignatureResult]:
-        try:
-            return await verify(message, self._lookups.txt, self._disk, self._clock.seconds())
-        except OSError as error:
-            raise disk_refusal(error) from error
+        forwarder = trusted_forwarder(chain, self.options.sealers, verdict.domain)
+        return Findings(client, signatures, verdict, chain, forwarder)
 
     async def _verdict(self, authors: Sequence[str], identifiers: Identifiers) -> Verdict:
         late = Verdict(DMARCResult.TEMPERROR, authors[0], reason="its look-ups take too long")

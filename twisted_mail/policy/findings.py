@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from twisted_mail.policy.authresults import MethodResult
+from twisted_mail.policy.arc.verify import Chain
+from twisted_mail.policy.authresults import MethodResult, read_results
 from twisted_mail.policy.client import ClientFindings
 from twisted_mail.policy.dkim.signature import Verdict as SignatureVerdict
 from twisted_mail.policy.dkim.verify import Result as SignatureResult
@@ -14,6 +15,8 @@ from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict
 from twisted_mail.policy.dmarcrecord import Policy
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.reply import Reply
+
+NO_CHAIN = Chain(SignatureVerdict.NONE)
 
 
 class Handling(Enum):
@@ -36,6 +39,10 @@ class Findings:
     client: ClientFindings
     signatures: Sequence[SignatureResult]
     dmarc: Verdict
+    chain: Chain = NO_CHAIN
+    """Of those that have forwarded the message (ARC)."""
+    forwarder: str = ""
+    """The trusted one that says that DMARC was good when it came there; empty: nobody."""
 
     def results(self) -> list[MethodResult]:
         """As in Authentication-Results."""
@@ -48,18 +55,29 @@ class Findings:
             )
             for each in self.signatures
         ]
-        return [*self.client.results(), *(signatures or [MethodResult("dkim", "none")]), self._dmarc_result()]
+        dkim = signatures or [MethodResult("dkim", "none")]
+        return [*self.client.results(), *dkim, *self._arc_results(), self._dmarc_result()]
+
+    def _arc_results(self) -> list[MethodResult]:
+        chain = self.chain
+        if chain.verdict is SignatureVerdict.NONE:
+            return []
+        path = f"sealed by {', '.join(chain.sealers)}" if chain.sealers else ""
+        comment = "; ".join(text for text in (chain.reason, path) if text)
+        return [MethodResult("arc", chain.verdict.value, {"smtp.remote-ip": self.client.address}, comment)]
 
     def _dmarc_result(self) -> MethodResult:
         verdict = self.dmarc
         comment = f"p={verdict.record.policy.value}" if verdict.record is not None else verdict.reason
+        if self.forwarder and verdict.result is DMARCResult.FAIL:
+            comment += f", was good at {self.forwarder}"
         properties = {"header.from": verdict.domain}
         if verdict.policy_domain != verdict.domain:
             properties["polrec.domain"] = verdict.policy_domain
         return MethodResult("dmarc", verdict.result.value, properties, comment)
 
     def action(self, handling: Handling) -> Action:
-        if handling is Handling.TAG or self.dmarc.policy is not Policy.REJECT:
+        if handling is Handling.TAG or self.forwarder or self.dmarc.policy is not Policy.REJECT:
             return Action.ACCEPT
         return _ACTIONS.get(self.dmarc.result, Action.ACCEPT)
 
@@ -87,6 +105,27 @@ class Findings:
     def __str__(self) -> str:
         """For the log."""
         return " ".join(f"{result.method}={result.result}" for result in self.results())
+
+
+def trusted_forwarder(chain: Chain, trusted: Container[str], author: str) -> str:
+    """The sealer that says that a message of *author* was good, if it and all after it are trusted; else empty."""
+    if chain.verdict is not SignatureVerdict.PASS:
+        return ""
+    found = ""
+    for sealer, field in zip(reversed(chain.sealers), reversed(chain.results), strict=True):
+        if sealer not in trusted:
+            break
+        if any(_is_good(result, author) for result in read_results(field.partition(b";")[2])):
+            found = sealer
+    return found
+
+
+def _is_good(result: MethodResult, author: str) -> bool:
+    return (
+        result.method == "dmarc"
+        and result.result == DMARCResult.PASS.value
+        and result.properties.get("header.from", author).lower() == author
+    )
 
 
 _ACTIONS = {DMARCResult.FAIL: Action.REJECT, DMARCResult.TEMPERROR: Action.DEFER}
