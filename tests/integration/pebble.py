@@ -73,7 +73,8 @@ class Pebble:
         self._output.close()
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        environment = {"PATH": os.environ["PATH"], "PEBBLE_VA_NOSLEEP": "1"}
+        # at once, and with more refused nonces than an authority ever has
+        environment = {"PATH": os.environ["PATH"], "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "30"}
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, env=environment
         )

@@ -99,6 +99,25 @@ def test_a_certificate_comes_and_serves_at_once_and_after_a_restart(place: Place
     assert {path.stat().st_mode & 0o077 for path in secret} == {0}
 
 
+def test_for_another_name_another_certificate_comes_for_the_same_key(place: Place) -> None:
+    server = place.server
+    place.serve("web")
+    wait_for(server, "certificates loaded")
+    first = certificate_of(server.ports.pop3s)
+    server.stop()
+    server.forgive_log()
+    server.configure(place.settings.replace("autoconfig.", "mta-sts."))
+    server.start()
+    deadline = time.monotonic() + COMES_WITHIN
+    while (second := certificate_of(server.ports.pop3s)) == first:
+        assert time.monotonic() < deadline, server.log_text()
+        time.sleep(0.1)
+    names = second.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(names.get_values_for_type(x509.DNSName)) == {"mail.example.org", "mta-sts.example.org"}
+    assert second.public_key() == first.public_key()
+    server.stop()
+
+
 def test_while_no_certificate_comes_mail_goes_on_with_one_of_our_own(place: Place) -> None:
     place.pebble.close()
     place.serve("web")

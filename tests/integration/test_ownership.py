@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.process import DOMAIN, FAULTS, PASSWORD, ServerProcess, User, program
+from tests.integration.process import DOMAIN, FAULTS, PASSWORD, ServerProcess, User, free_port, program
 from tests.integration.requirements import NOBODY, require_root
 from tests.integration.terminal import Terminal
 from tests.integration.wire import fetch, send_exactly
@@ -56,3 +56,16 @@ def test_demo_mode_of_root_for_somebody_else_shows_its_page(new_server: NewServe
         assert {path.stat().st_uid for path in folder.rglob("*")} == {NOBODY}
     finally:
         terminal.close()
+
+
+def test_the_certificate_that_the_server_gets_itself_is_its_own_from_the_start(new_server: NewServer) -> None:
+    require_root()
+    server = new_server()
+    server.web_ports = {"web": free_port()}
+    server.configure(f'[tls]\nacme = "https://localhost:{free_port()}/nobody-answers"\n')
+    server.twistd_options = AS_NOBODY
+    server.start()
+    server.stop()
+    made = [*server.maildirs.glob(".server/tls/acme/*"), server.maildirs / ".server" / "keys"]
+    assert {path.name for path in made} == {"fullchain.pem", "privkey.pem", "keys"}
+    assert {path.stat().st_uid for path in made} == {NOBODY}

@@ -80,6 +80,19 @@ def test_with_several_workers_one_has_the_web(new_server: Callable[..., ServerPr
     server.stop()
 
 
+@pytest.mark.parametrize("service", ["web", "https"])
+def test_behind_a_proxy_that_says_who_asks(new_server: Callable[..., ServerProcess], service: str) -> None:
+    server = serve(new_server, '[proxy]\nlisteners = ["web", "https"]\ntrusted = ["127.0.0.1"]\n')
+    with socket.create_connection(("127.0.0.1", server.web_ports[service]), timeout=20) as connection:
+        connection.sendall(b"PROXY TCP4 192.0.2.33 198.51.100.1 54321 80\r\n")
+        if service == "https":
+            connection = server.tls.wrap_socket(connection, server_hostname="localhost")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+        connection.close()
+    assert "web 192.0.2.33 GET / 200" in server.log_text()
+
+
 def test_connections_that_do_nothing_do_not_delay_the_end(web: ServerProcess) -> None:
     with (
         socket.create_connection(("127.0.0.1", web.web_ports["web"]), timeout=20) as silent,

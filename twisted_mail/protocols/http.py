@@ -119,7 +119,7 @@ class WebChannel(HTTPChannel):
             self.transport.startTLS(self.site.certificates)
         super().connectionMade()
         if refusal := self.site.limits.admit(self._peer, self.site.clock.seconds()):
-            self.site.logger.info("refused {peer}: {refusal}", peer=self._peer, refusal=refusal)
+            self.site.logger.info("refused {peer}: {refusal}", event="web.refused", peer=self._peer, refusal=refusal)
             self.refuse(b"503 Service Unavailable", _TOO_MANY)
         else:
             self._admitted = True
@@ -240,6 +240,7 @@ class WebSite(Site):
         """Without the query, in which there may be what nobody else should read."""
         self.logger.info(
             "web {peer} {method} {path} {code}",
+            event="web.answered",
             peer=request.client_host if isinstance(request, WebRequest) else "",
             method=_printable(request.method),
             path=_printable(request.path),

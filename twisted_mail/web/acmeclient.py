@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from acme import challenges as kinds
 from acme import crypto_util, errors, messages
@@ -29,6 +30,8 @@ from twisted_mail.web.challenges import Challenges, Kind, RefusedError
 
 LOOKS_WITHIN = timedelta(seconds=90)
 """Time in which an authority must have looked at all names, and have signed."""
+NONCES = 5
+"""Times that a request is sent again."""
 ANSWERS_WITHIN = 30
 """Seconds for one request to it."""
 
@@ -63,6 +66,20 @@ class Authority:
     """The file of the account's key; made where there is none."""
     authorities: str | None = None
     """PEM file: who certifies the authority's own web server; None: those that everybody knows."""
+
+
+class Network(ClientNetwork):
+    """The authority may refuse any nonce and give another (RFC 8555 §6.5); the library itself tries one more only."""
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(NONCES):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+                refusal = error
+        raise refusal
 
 
 def obtain(
@@ -112,7 +129,7 @@ def _challenge(authorization: messages.AuthorizationResource, kind: Kind) -> mes
 
 def _client(authority: Authority) -> ClientV2:
     """Logged in, with a new account or the one that belongs to our key."""
-    network = ClientNetwork(
+    network = Network(
         _account_key(authority.account_key),
         alg=ES256,
         verify_ssl=authority.authorities or True,  # type: ignore[arg-type]  # requests takes a file, too
