@@ -7,7 +7,10 @@ from binascii import Error as BinasciiError
 from binascii import a2b_base64
 from collections.abc import Callable
 
+from twisted_mail.mechanisms import MECHANISMS
 from twisted_mail.sasl import Challenge, Credentials, Exchange, Inquiry, SASLError, Step
+from twisted_mail.smtp.command import AuthRequest
+from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 
 CANCELLED = Reply(501, "7.0", "Authentication cancelled")
@@ -39,6 +42,21 @@ class AuthExchange:
     def inform(self, answer: object) -> Reply | Inquiry | Credentials:
         """What follows the server's *answer* to an inquiry.  Raises SMTPError: the exchange is over."""
         return _outcome(lambda: self._exchange.inform(answer))
+
+
+def begin(
+    request: AuthRequest, options: SessionOptions, offered: tuple[str, ...], *, authenticated: bool
+) -> AuthExchange:
+    """The exchange of *request*, of which nothing is answered yet.  *offered*: mechanisms.  Raises SMTPError."""
+    if authenticated:
+        raise SMTPError(Reply(503, "5.1", "You are logged in already"))
+    if not options.mechanisms:
+        raise SMTPError(Reply(502, "5.1", "Logging in is not possible here"))
+    if not offered:
+        raise SMTPError(Reply(538, "7.11", "Passwords are taken over TLS only: say STARTTLS first"))
+    if request.mechanism not in offered:
+        raise SMTPError(Reply(504, "5.4", f"Mechanism not known here; there is {', '.join(offered)}"))
+    return AuthExchange(MECHANISMS[request.mechanism].begin(offered))
 
 
 def _outcome(step: Callable[[], Step]) -> Reply | Inquiry | Credentials:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
-from twisted_mail.mechanisms import MECHANISMS
 from twisted_mail.sasl import Credentials, Inquiry
-from twisted_mail.smtp import auth, command, data
+from twisted_mail.smtp import auth, command, data, wording
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
 from twisted_mail.smtp.command import (
     COMMANDS,
-    HTTP_METHODS,
-    NOT_IMPLEMENTED,
     AuthRequest,
     ChunkSize,
     Command,
@@ -30,7 +26,7 @@ from twisted_mail.smtp.command import (
     State,
 )
 from twisted_mail.smtp.data import Chunk, IncomingChunks, IncomingText
-from twisted_mail.smtp.envelope import Body, MailOptions, Recipient
+from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
     Closed,
@@ -51,19 +47,10 @@ from twisted_mail.smtp.events import (
 from twisted_mail.smtp.extensions import COMMAND_LIMIT, Situation, last_release, offer
 from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.smtp.transaction import Transaction, check_mail
 from twisted_mail.smtp.xclient import parse_xclient
 
 __all__ = ["ServerSession", "SessionOptions"]
-
-
-@dataclass(slots=True)
-class Transaction:
-    """What the session itself must know of the open transaction."""
-
-    options: MailOptions
-    attempted: int = 0
-    """Recipients that were asked for."""
-    accepted: int = 0
 
 
 class ServerSession:
@@ -91,7 +78,6 @@ class ServerSession:
         self._forgiving = False
         self._exchange: AuthExchange | None = None
         self._text: IncomingText | None = None
-        self._chunks: IncomingChunks | None = None
         self._chunk: Chunk | None = None
         self._errors = 0
         self._idle = 0
@@ -110,14 +96,9 @@ class ServerSession:
         """The open transaction may use UTF-8 in addresses and header (RFC 6531)."""
         return self._transaction is not None and self._transaction.options.smtputf8
 
-    @property
-    def _is_binary(self) -> bool:
-        return self._transaction is not None and self._transaction.options.body is Body.BINARY_MIME
-
     def greet(self) -> None:
         """Queue the banner."""
-        role = " submission" if self._options.submission else ""
-        self._say(Reply(220, "", f"{self._options.hostname} {'LMTP' if self._options.lmtp else 'ESMTP'}{role}"))
+        self._say(wording.banner(self._options))
 
     def receive_data(self, data: bytes) -> None:
         """Keep *data*; nothing is looked at before `next_event`."""
@@ -187,6 +168,17 @@ class ServerSession:
         self._say(reply)
         self._end(reason)
 
+    @property
+    def _open(self) -> Transaction:
+        assert self._transaction is not None
+        return self._transaction
+
+    @property
+    def _incoming_chunks(self) -> IncomingChunks:
+        chunks = self._open.chunks
+        assert chunks is not None
+        return chunks
+
     # ---- reading, a state each: None when there may be an event, or it is worth looking again
 
     def _read_command(self) -> Wait | None:
@@ -239,10 +231,8 @@ class ServerSession:
         if self._chunk.left and not octets:
             return Wait.NEED_DATA
         self._chunk.left -= len(octets)
-        if self._chunk.refusal is None:
-            assert self._chunks is not None
-            if text := self._chunks.feed(octets):
-                self._emit(DataChunk(text))
+        if self._chunk.refusal is None and (text := self._incoming_chunks.feed(octets)):
+            self._emit(DataChunk(text))
         if not self._chunk.left:
             self._finish_chunk(self._chunk)
         return None
@@ -259,7 +249,7 @@ class ServerSession:
     def _obey(self, row: Command, line: bytes, argument: bytes) -> None:
         try:
             if len(line) > COMMAND_LIMIT - 2 and len(line) > row.limit(self._offer) - 2:
-                raise SMTPError(auth.TOO_LONG if row.verb == "AUTH" else _LINE_TOO_LONG)
+                raise SMTPError(auth.TOO_LONG if row.verb == "AUTH" else wording.LINE_TOO_LONG)
             if self._state not in row.states:
                 raise SMTPError(self._out_of_order(row.verb))
             _ACTIONS[row.verb](self, row.parse(command.parse_text(argument), self._offer))
@@ -277,31 +267,18 @@ class ServerSession:
                 self._count_error()
 
     def _out_of_order(self, verb: str) -> Reply:
-        match self._state:
-            case State.START:
-                return Reply(503, "5.1", f"Say {'LHLO' if self._options.lmtp else 'EHLO'} first")
-            case State.READY:
-                return Reply(503, "5.1", f"Need MAIL before {verb}")
-            case State.MAIL if verb in ("DATA", "BDAT"):
-                # RFC 5321 §3.3 leaves the choice, RFC 2033 §4.2 wants 503
-                if self._transaction is not None and self._transaction.attempted and not self._options.lmtp:
-                    return Reply(554, "5.1", "No valid recipients")
-                return Reply(503, "5.1", f"Need RCPT before {verb}")
-        return Reply(503, "5.1", f"{verb} is not possible in a transaction: finish it, or give it up with RSET")
+        attempted = self._transaction is not None and self._transaction.attempted > 0
+        return wording.out_of_order(verb, self._state, lmtp=self._options.lmtp, attempted=attempted)
 
     def _reject_verb(self, verb: bytes) -> None:
-        """Not in the table.  Neither log nor reply repeat it: a client out of step may have sent a password."""
-        if verb in HTTP_METHODS:
-            self._refuse("HTTP", _NOT_HTTP)
+        shown, reply = wording.unknown(verb)
+        self._refuse(shown, reply)
+        if reply is wording.NOT_HTTP:
             self._end("an HTTP request")
-        elif verb in NOT_IMPLEMENTED:
-            self._refuse(verb.decode(), Reply(502, "5.1", "This command is not implemented"))
-        else:
-            self._refuse("unknown command", Reply(500, "5.1", "Command not known; HELP shows those that are"))
 
     def _hello(self, name: str, *, lmtp: bool, extended: bool) -> None:
         if lmtp != self._options.lmtp:
-            raise SMTPError(Reply(500, "5.1", "This is not LMTP: say EHLO" if lmtp else "This is LMTP: say LHLO"))
+            raise SMTPError(wording.wrong_hello(lmtp=lmtp))
         self._end_transaction()
         self._state = State.READY
         self._emit(Hello(name, extended))
@@ -309,20 +286,19 @@ class ServerSession:
 
     def _starttls(self, argument: None) -> None:
         if self.tls:
-            raise SMTPError(Reply(503, "5.1", "TLS is up already"))
+            raise SMTPError(wording.TLS_TWICE)
         if not self._options.tls_available:
-            raise SMTPError(Reply(502, "5.1", "TLS is not available here"))
+            raise SMTPError(wording.NO_TLS)
         if self._lines.clear():
-            # Somebody in between may have put them there, to be read as if they had come inside TLS.
-            raise SMTPError(Reply(501, "5.4", "Nothing may follow STARTTLS before its answer; it is ignored"))
+            raise SMTPError(wording.BEHIND_STARTTLS)
         self._end_transaction()
-        self._say(Reply(220, "0.0", "Start TLS now"))
+        self._say(wording.START_TLS)
         self._state = State.TLS
         self._emit(StartTLS())
 
     def _xclient(self, argument: str) -> None:
         if not self._options.xclient:
-            raise SMTPError(Reply(502, "5.1", "This command is not implemented"))
+            raise SMTPError(wording.NOT_HERE)
         introduced = parse_xclient(argument)
         self.authenticated = False
         self._state = State.START
@@ -330,52 +306,27 @@ class ServerSession:
         self.greet()
 
     def _auth(self, request: AuthRequest) -> None:
-        if self.authenticated:
-            raise SMTPError(Reply(503, "5.1", "You are logged in already"))
-        if not self._options.mechanisms:
-            raise SMTPError(Reply(502, "5.1", "Logging in is not possible here"))
-        if not self._offer.mechanisms:
-            raise SMTPError(Reply(538, "7.11", "Passwords are taken over TLS only: say STARTTLS first"))
         offered = self._offer.mechanisms
-        if request.mechanism not in offered:
-            raise SMTPError(Reply(504, "5.4", f"Mechanism not known here; there is {', '.join(offered)}"))
-        self._exchange = AuthExchange(MECHANISMS[request.mechanism].begin(offered))
+        self._exchange = auth.begin(request, self._options, offered, authenticated=self.authenticated)
         self._state = State.AUTH
         self._respond(request.initial)
 
     def _mail(self, parsed: tuple[Address | None, MailOptions]) -> None:
         sender, options = parsed
         if 0 < self._options.max_transactions <= self._transactions:
-            self._say(Reply(421, "7.0", "No more messages on this connection, open another one"))
+            self._say(wording.TOO_MANY_MESSAGES)
             self._end("too many transactions")
             return
-        if options.size is not None and options.size > self._options.max_size:
-            raise SMTPError(data.too_large(self._options.max_size))
-        if self._held_too_long(options.release):
-            raise SMTPError(Reply(501, "5.4", f"A message is held for at most {self._options.max_hold} seconds"))
+        check_mail(options, self._options, self._last_release)
         self._emit(MailFrom(sender, options))
 
     def _rcpt(self, parsed: tuple[Recipient, bool]) -> None:
         recipient, ascii_only = parsed
-        assert self._transaction is not None
-        self._transaction.attempted += 1
-        if not ascii_only and not self.smtputf8:
-            raise SMTPError(command.NEEDS_SMTPUTF8)
-        if self._transaction.accepted >= self._options.max_recipients:
-            raise SMTPError(Reply(452, "5.3", "Too many recipients, send the message to the others once more"))
+        self._open.attempt(self._options.max_recipients, ascii_only=ascii_only)
         self._emit(RcptTo(recipient))
 
-    def _held_too_long(self, release: timedelta | datetime | None) -> bool:
-        """RFC 4865 §4."""
-        match release:
-            case timedelta():
-                return release.total_seconds() > self._options.max_hold
-            case datetime():
-                return self._last_release is None or release > self._last_release
-        return False
-
     def _data(self, argument: None) -> None:
-        if self._is_binary:
+        if self._open.is_binary:
             raise SMTPError(data.NEEDS_BDAT)
         self._text = IncomingText(self._options)
         self._state = State.TEXT
@@ -384,23 +335,23 @@ class ServerSession:
     def _bdat(self, size: ChunkSize) -> None:
         refusal = None
         if not self._options.chunking:
-            refusal = Reply(502, "5.1", "BDAT is not offered here, use DATA")
+            refusal = wording.NO_BDAT
         elif self._state not in (State.RCPT, State.CHUNKS):
             refusal = self._out_of_order("BDAT")
-        elif self._chunks is None:
-            self._chunks = IncomingChunks(self._options, binary=self._is_binary)
+        elif self._open.chunks is None:
+            self._open.chunks = IncomingChunks(self._options, binary=self._open.is_binary)
         self._chunk = Chunk(size, size.octets, refusal, self._state)
         self._state = State.CHUNK
 
     def _rset(self, argument: None) -> None:
         self._end_transaction()
-        self._say(_OK)
+        self._say(wording.OK)
 
     def _noop(self, argument: str) -> None:
-        self._say(_OK)
+        self._say(wording.OK)
 
     def _vrfy(self, argument: str) -> None:
-        self._say(Reply(252, "0.0", "Addresses are not verified here: use RCPT, and mail is taken or refused"))
+        self._say(wording.NOT_VERIFIED)
 
     def _expn(self, request: ListRequest) -> None:
         if not self.authenticated:
@@ -408,16 +359,10 @@ class ServerSession:
         self._emit(Expand(request.alias, request.smtputf8))
 
     def _help(self, argument: str) -> None:
-        hello, others = ("LHLO", {"EHLO", "HELO"}) if self._options.lmtp else ("EHLO", {"LHLO"})
-        others |= set() if self._options.chunking else {"BDAT"}
-        others |= set() if self._options.xclient else {"XCLIENT"}
-        verbs = " ".join(row.verb for row in COMMANDS.values() if row.verb not in others)
-        login = ", AUTH" if self._options.submission else ""
-        order = f"{hello} you.example{login}, MAIL FROM:<you@example.org>, RCPT TO:<them@example.org>, DATA, QUIT"
-        self._say(Reply(214, "0.0", f"Commands: {verbs}\nIn this order: {order}"))
+        self._say(wording.help_text(self._options))
 
     def _quit(self, argument: None) -> None:
-        self._say(Reply(221, "0.0", "Goodbye"))
+        self._say(wording.GOODBYE)
         self._end("QUIT")
 
     # ---- what follows an answer
@@ -435,7 +380,7 @@ class ServerSession:
                 self._transaction.accepted += 1
                 self._state = State.RCPT
             case EndOfData():
-                self._transaction = self._chunks = None
+                self._transaction = None
                 self._state = State.READY
                 self._idle = 0
             case Inquire():
@@ -480,11 +425,11 @@ class ServerSession:
             self._state = chunk.state
             self._refuse("BDAT", chunk.refusal)
             return
-        assert self._chunks is not None
-        if chunk.size.last and (text := self._chunks.finish()):
+        chunks = self._incoming_chunks
+        if chunk.size.last and (text := chunks.finish()):
             self._emit(DataChunk(text))
-        if chunk.size.last or self._chunks.refusal is not None:
-            self._finish_message(self._chunks.refusal, self._replies_owed() if chunk.size.last else 1)
+        if chunk.size.last or chunks.refusal is not None:
+            self._finish_message(chunks.refusal, self._replies_owed() if chunk.size.last else 1)
         else:
             self._say(Reply(250, "0.0", f"{chunk.size.octets} octets received"))
             self._state = State.CHUNKS
@@ -507,7 +452,7 @@ class ServerSession:
     def _end_transaction(self) -> None:
         self._forgiving = False
         if self._transaction is not None:
-            self._transaction = self._chunks = None
+            self._transaction = None
             self._state = State.READY
             self._emit(Reset())
 
@@ -530,7 +475,7 @@ class ServerSession:
     def _count_error(self) -> None:
         self._errors += 1
         if self._errors == self._options.max_errors:
-            self._say(Reply(421, "7.0", "Too many errors, goodbye"))
+            self._say(wording.TOO_MANY_ERRORS)
             self._end("too many errors")
 
     def _end(self, reason: str) -> None:
@@ -539,10 +484,6 @@ class ServerSession:
             self._reason = reason
             self._lines.clear()
 
-
-_OK = Reply(250, "0.0", "Ok")
-_LINE_TOO_LONG = Reply(500, "5.2", "Line too long")
-_NOT_HTTP = Reply(554, "5.1", "This is a mail server, it does not speak HTTP")
 
 _READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
     State.START: ServerSession._read_command,
