@@ -191,6 +191,16 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Journal:
+    """What `mailserver explain` tells from."""
+
+    keep: int = setting(values.duration_or_none, "30 days")
+    """Seconds; 0: there is no journal."""
+    size: int = setting(values.octets, "1 GiB")
+    """Octets; the oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -211,6 +221,7 @@ class Config:
     checks: Checks = field(default_factory=Checks)
     relay: Relay = field(default_factory=Relay)
     log: Log = field(default_factory=Log)
+    journal: Journal = field(default_factory=Journal)
     routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)
@@ -220,6 +231,11 @@ class Config:
     def server_folder(self) -> str:
         """The server's own state inside *data*; 0700."""
         return os.path.join(self.data, ".server")
+
+    @property
+    def journal_folder(self) -> str:
+        """What has happened (records/journal.py)."""
+        return os.path.join(self.server_folder, "journal")
 
     @property
     def directory_file(self) -> str:

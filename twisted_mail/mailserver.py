@@ -25,6 +25,7 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.certifying import make_first_certificate, require_library
 from twisted_mail.config import ALL_TLS, Config, ConfigError
 from twisted_mail.listeners import BoundAddress, bind_all
+from twisted_mail.observing import Observing
 from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
@@ -62,6 +63,7 @@ class MailServer(Service):
         self._material = _read_material(config)
         self._routes = read_routes(config)
         self._bound = _bind(config)
+        self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor)
         self._serving: Serving | None = None
         self._workers: Workers | None = None
 
@@ -75,6 +77,7 @@ class MailServer(Service):
 
     async def _open(self) -> None:
         config, password = self._config, None
+        self._observing.start()
         if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
         if config.workers > 1:
@@ -119,6 +122,7 @@ class MailServer(Service):
                 for address in addresses:
                     address.close()
             await self._workers.stop(2 * FINISH + 5.0)
+        self._observing.stop()
 
 
 def _read_material(config: Config) -> TLSMaterial | None:

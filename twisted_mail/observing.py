@@ -1,4 +1,4 @@
-"""What watches the server at work, put together: the lines of its log.
+"""What watches the server at work, put together: the lines of its log, and the journal.
 
 What happens is said once, as an event of twisted.logger; everything here is an observer of those.
 """
@@ -10,11 +10,42 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from twisted.logger import globalLogPublisher
+from twisted.internet.base import ReactorBase
+from twisted.logger import Logger, globalLogPublisher
 
 from twisted_mail.config import Config, Log
 from twisted_mail.logline import as_json, as_text
+from twisted_mail.records.journal import Bounds, Journal
 from twisted_mail.records.logfile import Levels, LineFormat, Reformatting
+
+
+class Observing:
+    """The observers of one process."""
+
+    log = Logger()
+
+    def __init__(self, config: Config, process: str, reactor: ReactorBase) -> None:
+        """*process*: its name, another one for each process of a server."""
+        self._reactor = reactor
+        self._journal: Journal | None = None
+        if config.journal.keep:
+            bounds = Bounds(config.journal.keep, config.journal.size)
+            self._journal = Journal(config.journal_folder, process, bounds, self._complain)
+
+    def start(self) -> None:
+        if self._journal is not None:
+            globalLogPublisher.addObserver(self._journal)
+            self._journal.start()
+
+    def stop(self) -> None:
+        """Blocks until the journal is written."""
+        if self._journal is not None:
+            globalLogPublisher.removeObserver(self._journal)
+            self._journal.stop()
+
+    def _complain(self, error: OSError) -> None:
+        """In the journal's thread."""
+        self._reactor.callFromThread(self.log.warn, "the journal cannot be written: {error}", error=str(error))
 
 
 def line_format_of(log: Log, worker: int | None = None) -> LineFormat:

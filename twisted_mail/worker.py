@@ -27,7 +27,7 @@ from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailserver import raise_descriptor_limit
-from twisted_mail.observing import line_format_of
+from twisted_mail.observing import Observing, line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.service import Neighbours
@@ -86,8 +86,11 @@ def main() -> None:
     neighbours = Neighbours(counts, wire.throttle, wire.recent, leads=startup.number == 0)
     certificates = Certificates(startup.material) if startup.material else None
     serving = Serving(startup.config, certificates, startup.routes, _adopted(startup), reactor, neighbours)
+    observing = Observing(startup.config, str(startup.number), reactor)
+    observing.start()
     Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
+    reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
     wire.reload = serving.reload
     reactor.run()
 

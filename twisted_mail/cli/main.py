@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, check, domains, init, queue, send, suppression, trying
+from twisted_mail.cli import accounts, aliases, check, domains, explain, init, queue, send, suppression, trying
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
@@ -21,6 +21,7 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("domain", "Domains whose mail this server takes.", domains.add_family),
     ("account", "People whose mail is kept here.", accounts.add_family),
     ("alias", "Addresses that stand for others.", aliases.add_family),
+    ("explain", "Tell what became of a message, or what happened at a time.", explain.add_family),
     ("queue", "Mail that waits to be sent to other servers.", queue.add_family),
     ("send", "Send the message on standard input, as sendmail does.", send.add_family),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),

@@ -426,7 +426,7 @@ class Rounds:
             recipient=each.recipient.address,
             state=each.state.value,
             attempts=each.attempts,
-            due=each.due if each.state is State.WAITING else None,
+            due=round(each.due, 3) if each.state is State.WAITING else None,
             seconds=round(self._clock.seconds() - entry.created, 3),
             **words,
         )
