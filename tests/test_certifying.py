@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from twisted_mail.certifying import (
     CertificateFiles,
     Certifying,
     make_first_certificate,
+    require_library,
     ways,
 )
 from twisted_mail.config import Config, ConfigError, load
@@ -159,6 +161,13 @@ class WaysTests(TestCase):
             ("", [Kind.HTTP]),
         ):
             self.assertEqual(expected, ways(configured(self.folder, listen=listen)))
+
+    def test_without_the_library_it_is_told_what_to_install(self) -> None:
+        loaded = {name: None for name in sys.modules if name == "acme" or name.startswith("acme.")}
+        self.patch(sys, "modules", {**sys.modules, **loaded, "acme": None})
+        sys.modules.pop("twisted_mail.web.acmeclient", None)
+        error = self.assertRaises(ConfigError, require_library, configured(self.folder))
+        self.assertIn("pip install twisted-mail[acme]", str(error))
 
     def test_a_configuration_that_cannot_work_is_told(self) -> None:
         error = self.assertRaises(ConfigError, configured, self.folder, listen="web = []")

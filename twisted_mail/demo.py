@@ -134,6 +134,7 @@ Twisted Mail, demo mode: nothing here can be reached from another machine, and n
   CA         {DemoFiles(config.server_folder).ca}
   SHA-256    {fingerprint(certificate)}
 
+  Web        http://localhost:{config.listen.web[0].port}/ has all this, and the settings for mail programs
   Try it     {command} try   (in another terminal, in {os.path.dirname(config.data)})
   Stop it    Control-C
 """

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -99,9 +100,23 @@ def test_a_terminal_shows_a_page_to_act_on(folder: Path, environment: dict[str, 
     terminal = Terminal(COMMAND, environment, folder)
     try:
         page = terminal.read_until("is ready")
-        for needed in (ADDRESS, "1025", "1587", "1465", "1110", "1995", "Thunderbird", "Outlook", "mailserver try"):
+        for needed in (
+            ADDRESS,
+            "1025",
+            "1587",
+            "1465",
+            "1110",
+            "1995",
+            ":8025/",
+            "Thunderbird",
+            "Outlook",
+            "mailserver try",
+        ):
             assert needed in page, needed
         assert str(folder / "maildirs") in page
+        with urllib.request.urlopen("http://localhost:8025/", timeout=20) as reply:
+            assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+            assert f"mailserver account passwd {ADDRESS}".encode() in reply.read()
         assert re.search(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", page)
         password = re.search(r"Password +(\S+)", page)
         assert password is not None

@@ -77,7 +77,8 @@ def _server_steps(new: NewServer) -> list[Step]:
         Step("Let these ports through the firewall: 25, 465, 587, 110 and 995."),
         Step(
             "Get a certificate that mail programs know.  Until then the server has one of its own, about which they "
-            "ask.  With certbot, while nothing else has port 80:",
+            f"ask.  It can get one itself, once port 80 leads to it: see acme in [tls] of {new.config}.  Or with "
+            "certbot, while nothing else has port 80:",
             [f"certbot certonly --standalone -d {new.hostname} --deploy-hook '{hook}'"],
         ),
         Step("Start the server, now and with the machine:", [f"systemctl enable --now {new.unit}"]),
