@@ -76,7 +76,7 @@ for _room in ROOMS:
 # Inside floor 1: framing <- smtp, pop3; address <- envelope <- command <- server, client.
 SMTP_ORDER = [
     *("reply", "address", "srs", "envelope", "events", "options", "parameters", "xclient", "extensions"),
-    *("command", "auth", "data", "server"),
+    *("command", "auth", "data", "transaction", "wording", "server"),
     *("client_reply", "client_offer", "client_auth", "client_dialogue", "client_events", "client_commands", "client"),
 ]
 # idna is as pure as the standard library, whose own codec is the superseded IDNA 2003 (docs/decisions/0002).

@@ -90,8 +90,10 @@ class NewFile:
     def publish(self) -> Iterable[str]:
         first, *others = self._names
         for name in others:
-            _retrying(self._make_directories, name, lambda name=name: os.link(self._temporary, name))  # type: ignore[misc]  # mypy knows no defaults of a lambda
-            self._made.append(name)
+            # an earlier attempt came so far before a crash: names are unique, so it is the same file
+            with suppress(FileExistsError):
+                _retrying(self._make_directories, name, lambda name=name: os.link(self._temporary, name))  # type: ignore[misc]  # mypy knows no defaults of a lambda
+                self._made.append(name)
         _retrying(self._make_directories, first, lambda: os.rename(self._temporary, first))
         self._made[0] = first
         return [os.path.dirname(name) for name in self._names]

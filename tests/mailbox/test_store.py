@@ -55,6 +55,17 @@ class StoreTests(MaildirTestCase):
         [name] = os.listdir(f"{self.root}/example.org/alice/new")
         return name
 
+    def test_message_that_is_delivered_again_after_a_crash_is_one_message(self) -> None:
+        self.deliver(ASCII, "alice@example.org", "bob@example.org")
+        # what a crash in the middle of writing leaves
+        with open(f"{self.root}/example.org/alice/tmp/{self.name().partition(',')[0]}", "wb") as left:
+            left.write(b"Subject: he")
+        self.deliver(ASCII, "alice@example.org", "bob@example.org")
+        for user in ("alice", "bob"):
+            (name,) = os.listdir(f"{self.root}/example.org/{user}/new")
+            with open(f"{self.root}/example.org/{user}/new/{name}", "rb") as file:
+                self.assertTrue(file.read().endswith(ASCII))
+
     def test_an_internationalised_message_says_its_size_in_ascii(self) -> None:
         self.deliver(UMLAUT, smtputf8=True)
         listing = self.listing()

@@ -7,6 +7,7 @@ after a failure, or a crash before, in none (a file left in `tmp/` by a crash is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from twisted.logger import Logger
@@ -63,7 +64,8 @@ class MailboxStore:
         final = maildir.final_name(name, message.size, message.wire_size, downgraded)
         return NewFile(
             message.write_to,
-            f"{mailboxes[0]}/tmp/{name}",
+            # the queue may deliver a message again after a crash, or by two aliases at once: under one final name
+            f"{mailboxes[0]}/tmp/{name}.{os.urandom(4).hex()}",
             [f"{mailbox}/new/{final}" for mailbox in mailboxes],
             maildir.make_maildir_of,
         )
