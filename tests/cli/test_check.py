@@ -58,8 +58,12 @@ class CheckTests(CommandCase):
         self.assertEqual(1, status)
         self.assertIn("FAULT   configuration  ", output)
         self.assertIn("gone.pem cannot be read (No such file or directory)", output)
+        self.assertNotIn("good", output)
         Path(self.config).write_text("[lisen]\n")
-        self.fail_with('write "listen"', "check")
+        status, output, _ = self.run_command("check", "--json")
+        (row,) = json.loads(output)
+        self.assertEqual((1, "configuration", "fault"), (status, row["check"], row["level"]))
+        self.assertIn('write "listen"', row["finding"])
 
     def test_what_is_missing_in_the_directory_is_in_the_situation(self) -> None:
         seen: list[Situation] = []

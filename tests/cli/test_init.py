@@ -66,7 +66,7 @@ added alice@example.org in {folder}/new/maildirs, who is postmaster@ and abuse@ 
 {zone}
 What is left to do:
 
-1. Make the user that the server runs as, and give it its data and its key:
+1. Make the user that the server runs as, and give it what is its own:
      useradd --system --home-dir {folder}/new --shell /usr/sbin/nologin twisted-mail
      chown -R twisted-mail: {folder}/new/maildirs
      chgrp twisted-mail {folder}/new/tls/privkey.pem && chmod 640 {folder}/new/tls/privkey.pem
@@ -157,6 +157,25 @@ class InitTests(InitCase):
         raise OSError(28, "No space left on device")
 
 
+class ACMETests(InitCase):
+    def test_server_gets_its_certificate_itself_and_has_the_ports_for_it(self) -> None:
+        self.patch(init, "find_spec", lambda name: object())
+        said = self.init("--acme")
+        config = load(self.new)
+        self.assertEqual("https://acme-v02.api.letsencrypt.org/directory", config.tls.acme)
+        self.assertEqual("postmaster@example.org", config.tls.acme_contact)
+        self.assertEqual([80, 443], [address.port for address in (*config.listen.web, *config.listen.https)])
+        self.assertNotIn("certbot", said)
+        self.assertNotIn("tls/", said)
+        self.assertIn("Let these ports through the firewall: 25, 465, 587, 110, 995, 80 and 443.", said)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "new", "tls")))
+
+    def test_what_it_needs_is_told(self) -> None:
+        self.fail_with("this is a trial", "init", "--config", self.new, *GIVEN, "--acme", "--trial")
+        self.patch(init, "find_spec", lambda name: None)
+        self.fail_with("pip install twisted-mail[acme]", "init", "--config", self.new, *GIVEN, "--acme")
+
+
 class TrialTests(InitCase):
     def test_trial_is_on_loopback_above_1024_and_nothing_leaves(self) -> None:
         said = self.init("--trial")
@@ -228,6 +247,10 @@ class QuestionTests(InitCase):
 
 
 class RecordTests(TestCase):
+    def test_server_that_has_the_name_of_the_domain_has_one_spf_record(self) -> None:
+        found = [each for each in records("example.org", Place("example.org", [], {})) if each.type == "TXT"]
+        self.assertEqual(["v=spf1 mx -all"], [each.value for each in found if each.name == "example.org"])
+
     def test_zone_is_text_for_a_zone_file(self) -> None:
         self.assertEqual(ZONE, zone_text("example.org", PLACE))
 

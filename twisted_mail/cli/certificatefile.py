@@ -1,10 +1,12 @@
-"""What stands in a certificate: for commands that judge it as a mail program would."""
+"""What stands in a certificate, for commands that judge it as a mail program would; and how to get another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from cryptography import x509
+
+from twisted_mail.cli.systemdunit import USER
 
 
 def load_leaf(path: str) -> x509.Certificate:
@@ -26,3 +28,9 @@ def covers(names: Iterable[str], hostname: str) -> bool:
     """Whether a certificate for *names* is one for *hostname* (RFC 6125 §6.4: a star is one whole label)."""
     wild = "*." + hostname.partition(".")[2]
     return any(name.lower() in (hostname, wild) for name in names)
+
+
+def certbot_command(hostname: str, folder: str) -> str:
+    """What root types to have a certificate for *hostname*, and each one after it, where the server reads it."""
+    hook = f"install -g {USER} -m 640 $RENEWED_LINEAGE/fullchain.pem $RENEWED_LINEAGE/privkey.pem {folder}/"
+    return f"certbot certonly --standalone -d {hostname} --deploy-hook '{hook}'"

@@ -65,14 +65,14 @@ def _chosen(names: Sequence[str]) -> list[Check]:
 
 def _answers(arguments: argparse.Namespace, chosen: Sequence[Check]) -> Iterator[tuple[str, Sequence[Finding]]]:
     """In the order of the table.  Without a configuration there is nothing else to look at."""
-    config = configuration(arguments)
     try:
+        config = configuration(arguments)
         if config.file is not None:
             load(config.file)
-    except ConfigError as error:
-        yield _CONFIGURATION, [fault(str(error), f"edit {config.file}; then: systemctl restart twisted-mail")]
-    else:
         yield _CONFIGURATION, [ok(f"{config.file} is right" if config.file else "there is none: this is demo mode")]
+    except ConfigError as error:
+        yield _CONFIGURATION, [fault(str(error), "correct that; then: systemctl restart twisted-mail")]
+        return
     with _situation(config, chosen) as situation, Progress("checks", len(chosen)) as progress:
         found = {}
         for each, findings in run(chosen, situation):

@@ -63,7 +63,7 @@ def records(domain: str, place: Place) -> list[Record]:
     """All that *domain* should have, and what its server should have."""
     return [
         Record(domain, "MX", f"{PREFERENCE} {place.hostname}.", Purpose.MAIL),
-        *host_records(place),
+        *_host_records(place, domain),
         Record(domain, "TXT", "v=spf1 mx -all", Purpose.SENDER),
         # "none": mail is not signed with DKIM yet, and a forwarder breaks SPF
         Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}", Purpose.POLICY),
@@ -73,10 +73,12 @@ def records(domain: str, place: Place) -> list[Record]:
     ]
 
 
-def host_records(place: Place) -> list[Record]:
+def _host_records(place: Place, domain: str) -> list[Record]:
     """Address records of the server, and who may greet others under its name (RFC 7208 §2.3)."""
     found = [Record(place.hostname, _address_type(each), each, Purpose.HOST) for each in place.addresses]
-    return [*found, Record(place.hostname, "TXT", "v=spf1 a -all", Purpose.SENDER)]
+    if place.hostname != domain:  # which has one already: two are an error (RFC 7208 §4.5)
+        found.append(Record(place.hostname, "TXT", "v=spf1 a -all", Purpose.SENDER))
+    return found
 
 
 def zone_text(domain: str, place: Place) -> str:

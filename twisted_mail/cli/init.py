@@ -6,6 +6,7 @@ import argparse
 import getpass
 import os
 import sys
+from importlib.util import find_spec
 
 from twisted_mail.auth.names import account_address, domain_name
 from twisted_mail.cli.asking import add_password_option, read_password
@@ -29,6 +30,11 @@ def add_family(parser: Parser) -> None:
         "--trial",
         action="store_true",
         help="on this machine only, on ports above 1024; always so for users who may not have port 25",
+    )
+    parser.add_argument(
+        "--acme",
+        action="store_true",
+        help="have the server get its certificate from Let's Encrypt, by ports 80 and 443, and agree with its terms",
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would be made")
     add_password_option(parser)
@@ -61,7 +67,17 @@ def _asked(arguments: argparse.Namespace, config: str) -> NewServer:
     )
     account = arguments.account or _answer("First account", "--account", *_own_name(domain))
     is_trial = arguments.trial or not may_use_low_ports()
-    return NewServer(domain, hostname, _account(account, domain), config, is_trial)
+    if arguments.acme:
+        _check_acme(is_trial)
+    return NewServer(domain, hostname, _account(account, domain), config, is_trial, arguments.acme)
+
+
+def _check_acme(is_trial: bool) -> None:
+    """Raises CommandError."""
+    if is_trial:
+        raise CommandError("--acme is for a server that others reach, and this is a trial; leave --acme out")
+    if find_spec("acme") is None:
+        raise CommandError("--acme needs one more library: pip install twisted-mail[acme]")
 
 
 def _account(text: str, domain: str) -> Address:
@@ -96,10 +112,11 @@ def _show(new: NewServer, dry_run: bool) -> None:
     if dry_run:
         for path, text in texts.items():
             print(f"----- {path}\n{text}")
-        print(f"----- {new.certificate}, {new.key}, {new.ca}\n(a certificate for {new.hostname})\n")
+        if new.tls_files:
+            print(f"----- {', '.join(new.tls_files)}\n(a certificate for {new.hostname})\n")
         print(f"----- {new.data}\n(account {new.account})\n\nAfter that:\n")
     else:
-        print("\n".join(f"wrote {path}" for path in (*texts, new.certificate, new.key, new.ca)))
+        print("\n".join(f"wrote {path}" for path in (*texts, *new.tls_files)))
         print(f"added {new.account} in {new.data}, who is postmaster@ and abuse@ too\n\n{texts[new.zone]}")
         print("What is left to do:\n")
     print(numbered(steps(new)))

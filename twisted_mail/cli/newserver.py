@@ -24,6 +24,7 @@ from twisted_mail.smtp.address import Address
 
 SYSTEM_CONFIG = "/etc/twisted-mail/mailserver.toml"
 SYSTEM_DATA = "/var/lib/twisted-mail/maildirs"
+ACME_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
 TRIAL_OFFSET = 1000
 """What a trial adds to each port, as demo mode does."""
 POSTMASTERS = ("postmaster", "abuse")
@@ -41,6 +42,8 @@ class NewServer:
     """Full path of the mailserver.toml to be."""
     is_trial: bool
     """On loopback, above port 1024; nothing leaves the machine."""
+    gets_certificate: bool = False
+    """It asks Let's Encrypt itself, which looks at its web listeners."""
 
     @property
     def folder(self) -> str:
@@ -72,6 +75,11 @@ class NewServer:
         return os.path.join(self.folder, "tls", "ca.pem")
 
     @property
+    def tls_files(self) -> list[str]:
+        """Those that are made here."""
+        return [] if self.gets_certificate else [self.certificate, self.key, self.ca]
+
+    @property
     def place(self) -> Place:
         return Place(self.hostname, own_addresses(), usual_ports())
 
@@ -84,7 +92,11 @@ class NewServer:
 
     def _config_text(self) -> str:
         values = {"hostname": f'"{self.hostname}"', "data": f'"{self.data}"'}
-        values |= {"tls.certificate": f'"{self.certificate}"', "tls.key": f'"{self.key}"'}
+        if self.gets_certificate:
+            values |= {"tls.acme": f'"{ACME_DIRECTORY}"', "tls.acme_contact": f'"postmaster@{self.domain}"'}
+            values |= {"listen.web": '["tcp:80"]', "listen.https": '["tcp:443"]'}
+        else:
+            values |= {"tls.certificate": f'"{self.certificate}"', "tls.key": f'"{self.key}"'}
         if self.is_trial:
             values |= {f"listen.{name}": addresses for name, addresses in _trial_ports()}
             values["relay.enabled"] = "false"
@@ -122,7 +134,7 @@ def service_user() -> Owner | None:
 
 def check_nothing_is_there(new: NewServer) -> None:
     """Raises CommandError: one line with all that would be overwritten."""
-    paths = [*new.texts(), new.certificate, new.key, new.ca]
+    paths = [*new.texts(), *new.tls_files]
     if found := [path for path in paths if os.path.lexists(path)]:
         verb = "is" if len(found) == 1 else "are"
         raise CommandError(
@@ -152,6 +164,8 @@ def make(new: NewServer, password: str) -> None:
 
 def _make_certificate(new: NewServer, owner: Owner | None, made: list[str]) -> None:
     """The key is for root and the server's group, so that a stolen server process cannot change it."""
+    if new.gets_certificate:  # then it makes the first one too
+        return
     names = [new.hostname, "localhost", "127.0.0.1", "::1"] if new.is_trial else [new.hostname]
     own = owncertificate.make(f"CA of {new.hostname}", names)
     os.makedirs(os.path.dirname(new.key), 0o755, exist_ok=True)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twisted_mail.cli.certificatefile import certbot_command
 from twisted_mail.cli.newserver import SYSTEM_CONFIG, TRIAL_OFFSET, NewServer, service_user
 from twisted_mail.cli.systemdunit import USER
 
@@ -56,31 +57,25 @@ def _user_steps(new: NewServer) -> list[Step]:
     home = os.path.dirname(new.data)
     return [
         Step(
-            "Make the user that the server runs as, and give it its data and its key:",
+            "Make the user that the server runs as, and give it what is its own:",
             [
                 f"useradd --system --home-dir {home} --shell /usr/sbin/nologin {USER}",
                 f"chown -R {USER}: {new.data}",
-                f"chgrp {USER} {new.key} && chmod 640 {new.key}",
+                *([f"chgrp {USER} {new.key} && chmod 640 {new.key}"] if new.tls_files else []),
             ],
         )
     ]
 
 
 def _server_steps(new: NewServer) -> list[Step]:
-    tls = os.path.dirname(new.key)
-    hook = f"install -g {USER} -m 640 $RENEWED_LINEAGE/fullchain.pem $RENEWED_LINEAGE/privkey.pem {tls}/"
+    ports = "25, 465, 587, 110, 995, 80 and 443" if new.gets_certificate else "25, 465, 587, 110 and 995"
     return [
         Step(
             f"Put the DNS records above into the zone of {new.domain}; they lie in {new.zone}.  At the provider of the "
             f"machine, set the reverse DNS of its address to {new.hostname}."
         ),
-        Step("Let these ports through the firewall: 25, 465, 587, 110 and 995."),
-        Step(
-            "Get a certificate that mail programs know.  Until then the server has one of its own, about which they "
-            f"ask.  It can get one itself, once port 80 leads to it: see acme in [tls] of {new.config}.  Or with "
-            "certbot, while nothing else has port 80:",
-            [f"certbot certonly --standalone -d {new.hostname} --deploy-hook '{hook}'"],
-        ),
+        Step(f"Let these ports through the firewall: {ports}."),
+        _certificate_step(new),
         Step("Start the server, now and with the machine:", [f"systemctl enable --now {new.unit}"]),
         Step("See what is still missing, and that it works:", [f"{_program('mailserver')} check{_config_option(new)}"]),
         Step(
@@ -89,6 +84,20 @@ def _server_steps(new: NewServer) -> list[Step]:
         ),
         Step("More accounts:", [f"{_program('mailserver')} account add bob@{new.domain}{_config_option(new)}"]),
     ]
+
+
+def _certificate_step(new: NewServer) -> Step:
+    if new.gets_certificate:
+        return Step(
+            "The server gets a certificate that mail programs know by itself, once the DNS records lead here.  Until "
+            "then it has one of its own, about which they ask."
+        )
+    return Step(
+        "Get a certificate that mail programs know.  Until then the server has one of its own, about which they "
+        f"ask.  It can get one itself, once port 80 leads to it: see acme in [tls] of {new.config}.  Or with certbot, "
+        "while nothing else has port 80:",
+        [certbot_command(new.hostname, os.path.dirname(new.key))],
+    )
 
 
 def _config_option(new: NewServer) -> str:

@@ -50,16 +50,20 @@ class FileTests(TestCase):
     def test_file_of_another_owner_is_told_with_the_command_that_gives_it_back(self) -> None:
         if os.getuid() != 0:
             self.skipTest("needs root")
-        path = os.path.join(self.config.server_folder, "directory.sqlite")
-        Path(path).touch()
-        os.chown(path, 4711, 4711)
-        self.assertEqual(
-            [
-                f"FAULT: {path} belongs to user 4711 and {self.config.data} to root: the server cannot use both"
-                f" -> chown -R --from=4711 0:0 {self.config.data}"
-            ],
-            self.look(),
-        )
+        maildir = Path(self.config.data, "example.org", "alice")
+        maildir.mkdir(parents=True)
+        database = Path(self.config.server_folder, "directory.sqlite")
+        database.touch()
+        for path in (database, maildir):
+            os.chown(path, 4711, 4711)
+            self.assertEqual(
+                [
+                    f"FAULT: {path} belongs to user 4711 and {self.config.data} to root: the server cannot use both"
+                    f" -> chown -R --from=4711 0:0 {self.config.data}"
+                ],
+                self.look(),
+            )
+            os.chown(path, 0, 0)
 
     def test_missing_data_directory_is_told(self) -> None:
         os.rmdir(self.config.server_folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import ssl
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from twisted_mail.cli.certificatefile import covers, load_leaf, names_of
+from twisted_mail.cli.certificatefile import certbot_command, covers, load_leaf, names_of
 from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
 from twisted_mail.cli.dialogue import TCPWire
 from twisted_mail.cli.reaching import host_of, unverified_context
@@ -24,6 +25,7 @@ PATIENCE = 5.0
 """Seconds."""
 
 _RENEW = "certbot renew   (or whatever gets your certificates)"
+_ITS_LOG = "journalctl -u twisted-mail | grep certificate   (the server gets it itself, and says what is in its way)"
 
 
 def check_certificates(situation: Situation) -> Iterator[Finding]:
@@ -38,8 +40,8 @@ def check_certificates(situation: Situation) -> Iterator[Finding]:
         return
     yield _names(leaf, config)
     for path in certificate_files(config.tls):
-        yield _days(load_leaf(path), path, situation.now)
-    yield from _shown(leaf, config)
+        yield _days(load_leaf(path), path, situation.now, _ITS_LOG if config.tls.acme else _RENEW)
+    yield from _shown(leaf, situation)
 
 
 def _without(config: Config) -> Finding:
@@ -60,19 +62,20 @@ def _names(leaf: x509.Certificate, config: Config) -> Finding:
     )
 
 
-def _days(leaf: x509.Certificate, path: str, now: float) -> Finding:
+def _days(leaf: x509.Certificate, path: str, now: float, remedy: str) -> Finding:
     days = math.floor((leaf.not_valid_after_utc.timestamp() - now) / 86_400)
     end = leaf.not_valid_after_utc.strftime("%Y-%m-%d")
     if days < 0:
-        return fault(f"{path} ended on {end}", _RENEW)
+        return fault(f"{path} ended on {end}", remedy)
     text = f"{path} is good for {days} days more, until {end}"
     if days < SOON:
-        return (fault if days < VERY_SOON else advice)(text, _RENEW)
+        return (fault if days < VERY_SOON else advice)(text, remedy)
     return ok(text)
 
 
-def _shown(leaf: x509.Certificate, config: Config) -> Iterator[Finding]:
+def _shown(leaf: x509.Certificate, situation: Situation) -> Iterator[Finding]:
     """What a client sees at a port that is TLS from the first octet."""
+    config = situation.config
     address = next((each for each in (*config.listen.pop3s, *config.listen.submissions) if each.port), None)
     if address is None or "pop3s" in config.proxy.listeners or "submissions" in config.proxy.listeners:
         return
@@ -89,18 +92,20 @@ def _shown(leaf: x509.Certificate, config: Config) -> Iterator[Finding]:
         _certificate_at(host, port, ssl.create_default_context(), config.hostname)
         yield ok("the system's list of authorities trusts what the server shows")
     except ssl.SSLCertVerificationError as error:
-        yield _untrusted(leaf, config, error.verify_message)
+        yield _untrusted(leaf, situation, error.verify_message)
     except OSError:
         return  # the check of the ports tells it
 
 
-def _untrusted(leaf: x509.Certificate, config: Config, reason: str) -> Finding:
+def _untrusted(leaf: x509.Certificate, situation: Situation, reason: str) -> Finding:
+    config = situation.config
     issuer = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     if issuer and str(issuer[0].value).startswith(AUTHORITY):
-        remedy = (
-            f"certbot certonly --standalone -d {config.hostname}   (what `mailserver init` said has the whole line)"
-        )
-        return advice("the certificate is the server's own, about which mail programs ask", remedy)
+        text = "the certificate is the server's own, about which mail programs ask"
+        if situation.is_local_only:
+            return ok(text)
+        folder = os.path.dirname(config.tls.certificate or "")
+        return advice(text, _ITS_LOG if config.tls.acme else certbot_command(config.hostname, folder))
     return fault(
         f"mail programs will not trust the certificate ({reason})",
         f"put the whole chain into {config.tls.certificate}; with certbot that is fullchain.pem",

@@ -6,13 +6,13 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
 from twisted_mail.config import Config
 
 MOST_FILES = 20_000
-"""Files below .server that are looked at; a queue may have more."""
+"""Files below .server, and Maildirs, that are looked at; there may be more."""
 LEAST_FREE = 0.05
 """Of the disk's space and of its inodes."""
 LEAST_OCTETS = 200 * 1024**2
@@ -40,7 +40,8 @@ def _data_directory(config: Config) -> Iterator[Finding]:
             f"other users may look into {config.server_folder}, where the accounts are",
             f"chmod 700 {config.server_folder}",
         )
-    strangers = [path for path in islice(_paths_below(config.server_folder), MOST_FILES) if _owner(path) != top.st_uid]
+    paths = chain(islice(_paths_below(config.server_folder), MOST_FILES), islice(_maildirs(config.data), MOST_FILES))
+    strangers = [path for path in paths if _owner(path) != top.st_uid]
     if server.st_uid != top.st_uid or strangers:
         where = strangers[0] if strangers else config.server_folder
         yield fault(
@@ -69,6 +70,15 @@ def _paths_below(folder: str) -> Iterator[str]:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             yield os.path.join(parent, name)
+
+
+def _maildirs(data: str) -> Iterator[str]:
+    """The folders of domains and of their users; what lies in them is many files."""
+    for domain in os.scandir(data):
+        if domain.is_dir(follow_symlinks=False) and not domain.name.startswith("."):
+            yield domain.path
+            for user in os.scandir(domain.path):
+                yield user.path
 
 
 def _owner(path: str) -> int:

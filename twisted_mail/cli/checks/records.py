@@ -88,9 +88,10 @@ def _mail(domain: str, place: Place, dns: Resolver) -> Iterator[Finding]:
 
 def _sender(domain: str, place: Place, dns: Resolver) -> Iterator[Finding]:
     """One SPF record; whether it lets this server send, others evaluate (RFC 7208 §4.5)."""
-    for name, value in ((domain, "v=spf1 mx -all"), (place.hostname, "v=spf1 a -all")):
+    wanted = [record for record in _wanted(domain, place, Purpose.SENDER) if record.type == "TXT"]
+    for record in wanted:
+        name, remedy = record.name, str(record)
         found = [text for text in dns.records(name, "TXT") if text.lower().split(" ")[0] == "v=spf1"]
-        remedy = str(Record(name, "TXT", value, Purpose.SENDER))
         if len(found) > 1:
             yield fault(f"{name} has {len(found)} SPF records, which counts as an error; only one may stay", remedy)
         elif not found and name == domain:
