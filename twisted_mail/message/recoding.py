@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from base64 import encodebytes
 from binascii import b2a_qp
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from email.message import Message as Header
 from email.parser import BytesHeaderParser
@@ -22,10 +22,11 @@ MAX_DEPTH = 50
 """Parts within parts."""
 MAX_LINE = 998
 """Octets without the line end (RFC 5322 §2.1.1)."""
+AT_ONCE = 57 * 1000
+"""Octets that are encoded in one go: whole lines of base64 (RFC 2045 §6.8)."""
 
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 _WHOLE_MESSAGES = ("message/rfc822", "message/global")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % (MAX_LINE + 1))
 
 
 class CannotRecode(ValueError):
@@ -53,11 +54,23 @@ def textual(octets: bytes) -> bytes:
 
 
 def _is_text(octets: bytes) -> bool:
-    """Lines that end in CRLF, none of them too long, without NUL."""
-    text = octets.replace(b"\r\n", b"\n")
-    if b"\r" in text or b"\0" in text or octets.count(b"\n") != octets.count(b"\r\n"):
-        return False
-    return _LONG_LINE.search(text) is None
+    """Lines that end in CRLF, none of them too long, without NUL.  What is no text mostly shows so at once."""
+    return not (b"\0" in octets or _has_bare_line_end(octets) or _has_long_line(octets))
+
+
+def _has_bare_line_end(octets: bytes) -> bool:
+    pairs = octets.count(b"\r\n")
+    return octets.count(b"\r") != pairs or octets.count(b"\n") != pairs
+
+
+def _has_long_line(octets: bytes) -> bool:
+    start = 0
+    while len(octets) - start > MAX_LINE:
+        end = octets.rfind(b"\r\n", start, start + MAX_LINE + 2)
+        if end < 0:
+            return True
+        start = end + 2
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ class _Place:
 
 def _entity(octets: bytes, place: _Place) -> bytes:
     """A message or a part, LF line ends."""
-    if place.way.fits(octets) and not _says_binary(octets):
+    if place.way.fits(octets) and not _may_say_binary(octets):
         return octets.replace(b"\r\n", b"\n") if place.way.line_end != b"\n" else octets
     header, body = _split(octets, place.way)
     fields = BytesHeaderParser().parsebytes(header)
@@ -111,9 +124,9 @@ def _split(octets: bytes, way: _Way) -> tuple[bytes, bytes]:
     return header.replace(end, b"\n") + b"\n" * bool(blank), body
 
 
-def _says_binary(octets: bytes) -> bool:
+def _may_say_binary(octets: bytes) -> bool:
     """A label may say so of what is text: it must go, other servers would believe it."""
-    return re.search(rb"(?im)^content-transfer-encoding[ \t]*:[ \t]*binary", octets) is not None
+    return b"inary" in octets or b"INARY" in octets
 
 
 # ---- what is made of many
@@ -128,21 +141,32 @@ def _multipart(body: bytes, fields: Header, place: _Place) -> bytes:
     boundary = fields.get_boundary()
     if not boundary or not boundary.isascii():
         raise CannotRecode("a multipart has no boundary")
-    delimiter = re.compile(rb"%s--%s(?:--)?[ \t]*(?=%s|\Z)" % (end, re.escape(boundary.encode()), end))
     default = "message/rfc822" if fields.get_content_subtype() == "digest" else "text/plain"
-    text = end + body
     pieces: list[bytes] = []
-    start, inside = 0, False
-    for match in delimiter.finditer(text):
-        pieces.append(_piece(text[start : match.start()], inside, place, default))
-        pieces.append(match.group().replace(end, b"\n"))
-        start, inside = match.end(), not match.group().rstrip(b" \t").endswith(b"--" + boundary.encode() + b"--")
-        if not inside:
-            break
+    start, is_part = 0, False
+    for first, last, closes in _delimiters(body, boundary.encode(), end):
+        pieces += (_piece(body[start:first], is_part, place, default), body[first:last].replace(end, b"\n"))
+        start, is_part = last, not closes
     if not pieces:
         raise CannotRecode("a multipart has no parts")
-    pieces.append(_piece(text[start:], inside, place, default))
-    return b"".join(pieces)[1:]
+    pieces.append(_piece(body[start:], is_part, place, default))
+    return b"".join(pieces)
+
+
+def _delimiters(body: bytes, boundary: bytes, end: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Where each delimiter begins, with the line end before it, and ends; whether it is the last (RFC 2046 §5.1.1)."""
+    line = b"--" + boundary
+    position = 0 if body.startswith(line) else body.find(end + line)
+    while position >= 0:
+        name_end = body.index(line, position) + len(line)
+        line_end = body.find(end, name_end)
+        line_end = len(body) if line_end < 0 else line_end
+        rest = body[name_end : min(line_end, name_end + MAX_LINE)].rstrip(b" \t")
+        if rest in (b"", b"--"):
+            yield position, line_end, rest == b"--"
+            if rest:
+                return
+        position = body.find(end + line, name_end)
 
 
 def _piece(octets: bytes, is_part: bool, place: _Place, default_type: str) -> bytes:
@@ -161,11 +185,11 @@ def _piece(octets: bytes, is_part: bool, place: _Place, default_type: str) -> by
 
 def _encoded(header: bytes, body: bytes, kind: str, place: _Place) -> bytes:
     end = place.way.line_end
-    if kind.startswith("text/") and (end == b"\n" or _has_lines_only(body)):
-        encoding, text = "quoted-printable", b2a_qp(body.replace(end, b"\n"), istext=True)
+    if kind.startswith("text/") and (end == b"\n" or not (b"\0" in body or _has_bare_line_end(body))):
+        encoding, text = "quoted-printable", _quoted_printable(body.replace(end, b"\n"))
     else:
         octets = body if end == b"\r\n" else body.replace(b"\n", b"\r\n")  # as it is on the wire (RFC 2045 §6.8)
-        encoding, text = "base64", encodebytes(octets)
+        encoding, text = "base64", _base64(octets)
         text = text.removesuffix(b"\n") if place.is_part else text
     if not has_field(header, "content-type"):
         header += b"Content-Type: text/plain; charset=unknown-8bit\n"  # RFC 1428 §3
@@ -175,9 +199,19 @@ def _encoded(header: bytes, body: bytes, kind: str, place: _Place) -> bytes:
     return header + f"Content-Transfer-Encoding: {encoding}\n\n".encode() + text
 
 
-def _has_lines_only(body: bytes) -> bool:
-    text = body.replace(b"\r\n", b"")
-    return not (b"\r" in text or b"\n" in text or b"\0" in text)
+def _quoted_printable(text: bytes) -> bytes:
+    """Many lines at a time, so that other threads have their turn."""
+    encoded, start = [], 0
+    while start < len(text):
+        end = text.find(b"\n", start + AT_ONCE) + 1 or len(text)
+        encoded.append(b2a_qp(text[start:end], istext=True))
+        start = end
+    return b"".join(encoded)
+
+
+def _base64(octets: bytes) -> bytes:
+    """In lines; many at a time, which takes less memory."""
+    return b"".join(encodebytes(octets[start : start + AT_ONCE]) for start in range(0, len(octets), AT_ONCE))
 
 
 def _labelled(header: bytes, text: bytes, encoding: str) -> bytes:

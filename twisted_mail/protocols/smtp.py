@@ -7,14 +7,14 @@ an anonymous client until AUTH gives another.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from twisted.cred.credentials import Anonymous
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 
 from twisted_mail.content import Message, MessageBuilder, disk_refusal
 from twisted_mail.interfaces import (
@@ -72,6 +72,7 @@ class SMTPService:
     new_message: Callable[[], MessageBuilder]
     xclient: tuple[Network, ...] = ()
     """Proxies that may say for whom they speak."""
+    recoding: DeferredLock = field(default_factory=DeferredLock)
 
 
 class SMTPServer(Connection):
@@ -197,7 +198,7 @@ class SMTPServer(Connection):
         assert self._delivery is not None
         since = self._listener.clock.seconds()
         try:
-            message = await (self._message.finish_as(textual) if self._is_binary else self._message.finish())
+            message = await (self._as_text() if self._is_binary else self._message.finish())
         except CannotRecode as error:
             raise SMTPError.of(554, "6.3", f"{NO_BINARY}: {error}") from error
         except OSError as error:
@@ -207,6 +208,11 @@ class SMTPServer(Connection):
         self._note_message(message, refusals, since)
         taken = Reply(250, "0.0", f"Stored as {message.id}")
         return {recipient: error.reply if error else taken for recipient, error in refusals.items()}
+
+    async def _as_text(self) -> Message:
+        """Of BINARYMIME; one at a time, because the whole message is in memory.  Raises CannotRecode, OSError."""
+        message = self._message
+        return await self._service.recoding.run(lambda: Deferred.fromCoroutine(message.finish_as(textual)))
 
     # ---- around the questions
 
