@@ -66,6 +66,7 @@ WRONG = {
     "[relay.domains.example.net]\nconnections = 1": (1, "relay.domains.example.net", "unknown key"),
     '[relay.senders.org]\nsmarthost = "x"': (2, "relay.senders.org.smarthost", '"tcp:x:587"'),
     '[checks]\ntrusted_sealers = ["a b"]': (2, "checks.trusted_sealers", 'as in "example.net"'),
+    '[checks]\nreports_from = "dmarc"': (2, "checks.reports_from", 'as in "dmarc@example.org"'),
     '[dns]\nservers = ["localhost"]': (2, "dns.servers", 'like "192.0.2.53"'),
     '[dns]\nservers = ["192.0.2.53:99999"]': (2, "dns.servers", "a port that does not exist"),
     "routes = 5": (1, "routes", "write [routes]"),

@@ -188,6 +188,8 @@ class Checks:
     """Clients that are not checked."""
     trusted_sealers: tuple[str, ...] = setting(values.list_of(values.domain, '"lists.example.net"'), [])
     """Forwarders whose word is taken for what they have changed."""
+    reports_from: str = setting(values.optional_address, "")
+    """Who sends reports to the owners of domains, an address; empty: none are sent."""
 
 
 @dataclass(frozen=True, slots=True)

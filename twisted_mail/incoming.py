@@ -1,7 +1,8 @@
-"""Mail from other servers, put together: the checks of who sent it, by the configuration."""
+"""Mail from other servers, put together: the checks of who sent it, and the reports about them."""
 
 from __future__ import annotations
 
+import os
 from random import SystemRandom
 from typing import Any
 
@@ -10,27 +11,70 @@ from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.networks import Networks
-from twisted_mail.policy.checked import Checked, CheckOptions
-from twisted_mail.policy.dns import CachedLookups
+from twisted_mail.policy.checked import Checked, CheckOptions, forget
+from twisted_mail.policy.counting import Counting
+from twisted_mail.policy.dns import CachedLookups, Lookups
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.reporting import Reporting, ReportOptions
+from twisted_mail.policy.resultstore import ResultStore
 from twisted_mail.resolving import dns_resolver
+from twisted_mail.smtp.address import parse_address
 
 DMARC = "dmarc"
 """The attribute of a domain: a `Handling`."""
 
 
-def from_other_servers(
-    config: Config, directory: Directory, target: IDeliveryTarget, disk: Blocking, reactor: Any
-) -> IDeliveryTarget:
-    """*target* as strangers get it: *target* itself where nothing is to be checked (demo mode has no configuration)."""
-    if not config.checks.enabled or config.file is None:
-        return target
-    lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
+class Incoming:
+    """The checks of one process; it counts for the reports, which one process alone sends."""
 
-    def handling(domain: str) -> Handling:
-        return Handling(directory.domain_attributes(domain).get(DMARC, Handling.REJECT.value))
+    def __init__(self, config: Config, directory: Directory, disk: Blocking, reactor: Any) -> None:
+        """*disk*: how to wait for it; *reactor*: a clock, and what a resolver needs."""
+        self._config = config
+        self._directory = directory
+        self._disk = disk
+        self._reactor = reactor
+        self._lookups: Lookups | None = None
+        self._store: ResultStore | None = None
+        self._counting: Counting | None = None
+        self._reporting: Reporting | None = None
+        if not config.checks.enabled or config.file is None:  # demo mode asks nobody
+            return
+        self._lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
+        if config.checks.reports_from:
+            self._store = ResultStore(os.path.join(config.server_folder, "dmarc.sqlite"))
+            self._counting = Counting(self._store, disk, reactor)
 
-    options = CheckOptions(
-        config.hostname, Networks(config.checks.trusted), handling, frozenset(config.checks.trusted_sealers)
-    )
-    return Checked(target, options, lookups, disk, reactor, SystemRandom())
+    def checked(self, target: IDeliveryTarget) -> IDeliveryTarget:
+        """*target* as strangers get it."""
+        if self._lookups is None:
+            return target
+        checks = self._config.checks
+        options = CheckOptions(
+            self._config.hostname,
+            Networks(checks.trusted),
+            self._handling,
+            frozenset(checks.trusted_sealers),
+            forget if self._counting is None else self._counting.note,
+        )
+        return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
+
+    def _handling(self, domain: str) -> Handling:
+        return Handling(self._directory.domain_attributes(domain).get(DMARC, Handling.REJECT.value))
+
+    def start(self, reports: IDeliveryTarget | None) -> None:
+        """*reports* takes those that are due; None: another process sends them."""
+        if self._lookups is None or self._counting is None or self._store is None:
+            return
+        self._counting.start()
+        if reports is not None:
+            sender = parse_address(self._config.checks.reports_from)
+            options = ReportOptions(sender, self._config.hostname)
+            self._reporting = Reporting(self._store, self._lookups, reports, options, self._disk, self._reactor)
+            self._reporting.start()
+
+    def stop(self) -> None:
+        """Blocks for the disk, a moment."""
+        if self._reporting is not None:
+            self._reporting.stop()
+        if self._counting is not None:
+            self._counting.stop()

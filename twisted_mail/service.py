@@ -43,7 +43,7 @@ from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.doors import Doors
 from twisted_mail.durable import Committer, make_directory
-from twisted_mail.incoming import from_other_servers
+from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.issuers import oauth
 from twisted_mail.mailbox.expiry import Mailbox
@@ -120,6 +120,7 @@ class House:
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
         self._timers = (sweeper, expiry) if neighbours.leads else ()
+        self._leads = neighbours.leads
 
         # where a message goes
         users = demo.EveryDomain(self.directory) if config.file is None else self.directory
@@ -134,9 +135,9 @@ class House:
         arriving = LoopGuard(Traced(holding, config.hostname, reactor))
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
-        checked = from_other_servers(config, self.directory, arriving, disk, reactor)
+        self._checks = Incoming(config, self.directory, disk, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
-        from_strangers = RateLimited(InboundPolicy(users, checked), rates.of_host)
+        from_strangers = RateLimited(InboundPolicy(users, self._checks.checked(arriving)), rates.of_host)
         from_programs = InboundPolicy(users, OneByOne(arriving))
 
         self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
@@ -196,6 +197,7 @@ class House:
         if self._outgoing is not None:
             self._outgoing.start(self.directory, self._router)
         self._pickup.start(self._from_commands, self._router)
+        self._checks.start(self._router if self._leads else None)
         for timer in self._timers:
             timer.start()
 
@@ -204,6 +206,7 @@ class House:
         for timer in self._timers:
             timer.stop()
         await self._pickup.stop(FINISH)
+        self._checks.stop()
         if self._outgoing is not None:
             await self._outgoing.stop(FINISH)
         self.committer.stop()

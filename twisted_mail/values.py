@@ -17,7 +17,7 @@ from twisted_mail.networks import Network, parse_network
 from twisted_mail.protocols.destination import Destination, parse_destination
 from twisted_mail.records.logfile import LEVEL_NAMES, SUBSYSTEMS
 from twisted_mail.settings import Place, Reader
-from twisted_mail.smtp.address import AddressError, parse_domain
+from twisted_mail.smtp.address import AddressError, parse_address, parse_domain
 from twisted_mail.units import parse_duration, parse_rate, parse_size
 
 PASSWORD_MECHANISMS = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN")
@@ -121,6 +121,13 @@ def domain(value: object, place: Place) -> str:
         return parse_domain(text(value, place))
     except AddressError as error:
         raise ValueError(f'{error}; write a domain, as in "example.net"') from error
+
+
+def optional_address(value: object, place: Place) -> str:
+    try:
+        return str(parse_address(text(value, place))) if value != "" else ""
+    except AddressError as error:
+        raise ValueError(f'{error}; write an address, as in "dmarc@example.org"') from error
 
 
 def path(value: object, place: Place) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.integration.process import ServerProcess, User
+from tests.integration.test_outgoing import wait_for_mail
 from tests.integration.wire import fetch
 from tests.integration.zones import Records, Trouble, Zones, reverse
 from tests.policy.dkim.zones import keys, on_the_wire, signed, zone_of
@@ -137,3 +141,24 @@ def test_clients_on_this_machine_are_trusted_by_default(new_server: NewServer, z
     (message,) = fetch(server, user)
     assert b"Authentication-Results" not in message.octets
     assert zones.asked == []
+
+
+def test_owner_of_a_domain_is_told_what_was_seen_and_can_read_it(new_server: NewServer, zones: Zones) -> None:
+    server = new_server(
+        f'{zones.settings}[checks]\ntrusted = []\nreports_from = "postmaster@example.org"\n', accounts=2
+    )
+    user, owner = server.new_user(), server.new_user()
+    zones.records["_dmarc.bank.example"] = {"TXT": [f"v=DMARC1; p=reject; rua=mailto:{owner.address}"]}
+    zones.records["bank.example._report._dmarc.example.org"] = {"TXT": ["v=DMARC1"]}
+    server.start()
+    assert send(server, "alice@example.net", user, author="ceo@bank.example")[0] == 550
+    assert send(server, "alice@example.net", user, author="ceo@bank.example")[0] == 550
+    server.stop()
+    with closing(sqlite3.connect(server.maildirs / ".server" / "dmarc.sqlite", isolation_level=None)) as database:
+        database.execute("UPDATE result SET day = day - 1")  # the day is over
+    server.start()
+    text = wait_for_mail(server, owner)
+    assert b"Subject: Report Domain: bank.example Submitter: mail.example.org Report-ID: <" in text
+    (row,) = json.loads(server.admin("dmarc", "reports", owner.address, "--json").stdout)
+    assert (row["reporter"], row["domain"], row["source"]) == ("mail.example.org", "bank.example", "127.0.0.1")
+    assert (row["messages"], row["disposition"], row["dkim"], row["spf"]) == (2, "reject", "fail", "fail")

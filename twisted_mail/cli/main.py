@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from twisted_mail.auth.directory import DirectoryError
-from twisted_mail.cli import accounts, aliases, check, domains, explain, init, queue, send, suppression, trying
+from twisted_mail.cli import (
+    accounts,
+    aliases,
+    check,
+    domains,
+    explain,
+    init,
+    mailreports,
+    queue,
+    send,
+    suppression,
+    trying,
+)
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
 
@@ -24,6 +36,8 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("explain", "Tell what became of a message, or what happened at a time.", explain.add_family),
     ("queue", "Mail that waits to be sent to other servers.", queue.add_family),
     ("send", "Send the message on standard input, as sendmail does.", send.add_family),
+    ("dmarc", "What others say about mail from your domains.", mailreports.add_dmarc),
+    ("tlsrpt", "What others say about TLS on the way to you.", mailreports.add_tlsrpt),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""

@@ -32,6 +32,10 @@ from twisted_mail.smtp.reply import SMTPError
 from twisted_mail.wrapping import FilterDelivery
 
 
+def forget(findings: Findings, action: Action) -> None:
+    """Where nobody is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
     hostname: str
@@ -42,6 +46,8 @@ class CheckOptions:
     """Of a domain of ours."""
     sealers: frozenset[str] = frozenset()
     """Domains of forwarders whose ARC seals are believed."""
+    note: Callable[[Findings, Action], None] = forget
+    """Told of each message."""
 
 
 @implementer(IDeliveryTarget)
@@ -128,6 +134,7 @@ class _CheckedDelivery(FilterDelivery):
             author=findings.dmarc.domain,
             action=action.value,
         )
+        self._checked.options.note(findings, action)
         if action is not Action.ACCEPT:
             raise SMTPError(findings.refusal())
         hostname = self._checked.options.hostname

@@ -1,0 +1,90 @@
+"""Counts what DMARC says of the messages that come, for the reports to the owners of their domains."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from twisted_mail.content import Blocking
+from twisted_mail.policy.aggregate import Row
+from twisted_mail.policy.dmarc import DMARCResult
+from twisted_mail.policy.dmarcrecord import Policy
+from twisted_mail.policy.findings import Action, Findings
+from twisted_mail.policy.resultstore import ResultStore
+
+WRITE_EVERY = 60.0
+"""Seconds between what is counted in memory and on disk."""
+
+
+class Counting:
+    """Counts what is found in this process."""
+
+    _log = Logger()
+
+    def __init__(self, store: ResultStore, disk: Blocking, clock: IReactorTime) -> None:
+        """*clock* gives Unix time, as a reactor does."""
+        self._store = store
+        self._disk = disk
+        self._clock = clock
+        self._timer = LoopingCall(self._write)
+        self._timer.clock = clock
+
+    def note(self, findings: Findings, action: Action) -> None:
+        """Does not block."""
+        verdict = findings.dmarc
+        if verdict.record is not None and verdict.record.reports and verdict.result in _COUNTED:
+            row = row_of(findings, action)
+            self._store.count(self._clock.seconds(), verdict.policy_domain, verdict.record.text, row)
+
+    def start(self) -> None:
+        done = self._timer.start(WRITE_EVERY, now=False)
+        done.addErrback(lambda failure: self._log.failure("what DMARC said is not counted any more", failure))
+
+    def stop(self) -> None:
+        """Blocks for the disk."""
+        if self._timer.running:
+            self._timer.stop()
+        self._store.write(self._store.take())
+        self._store.close()
+
+    def _write(self) -> Deferred[object]:
+        counts = self._store.take()
+        return self._disk(lambda: self._store.write(counts))
+
+
+_COUNTED = (DMARCResult.PASS, DMARCResult.FAIL)
+
+
+def row_of(findings: Findings, action: Action) -> Row:
+    """In the words of a report."""
+    verdict, client = findings.dmarc, findings.client
+    has_passed = verdict.result is DMARCResult.PASS
+    disposition = "pass" if has_passed else "reject" if action is Action.REJECT else "none"
+    signatures = tuple((each.domain, each.selector, each.verdict.value) for each in findings.signatures if each.domain)
+    reason, comment = ("", "") if has_passed else _reason(findings, action)
+    return Row(
+        source=client.address,
+        disposition=disposition,
+        dkim="pass" if verdict.dkim_aligned else "fail",
+        spf="pass" if verdict.spf_aligned else "fail",
+        header_from=verdict.domain,
+        envelope_from=client.sender.rpartition("@")[2],
+        spf_domain=client.spf.domain,
+        spf_result=client.spf.result.value,
+        signatures=signatures,
+        reason=reason,
+        comment=comment,
+    )
+
+
+def _reason(findings: Findings, action: Action) -> tuple[str, str]:
+    """Why a message that failed was not treated as its owner wants."""
+    verdict = findings.dmarc
+    if findings.forwarder:
+        return "trusted_forwarder", f"arc=pass, was good at {findings.forwarder}"
+    if verdict.sampled_out:
+        return "policy_test_mode", ""
+    is_milder = verdict.policy is not Policy.NONE and action is not Action.REJECT
+    return ("local_policy", "") if is_milder else ("", "")
