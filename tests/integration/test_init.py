@@ -68,6 +68,13 @@ class Running:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def wait_for(self, text: str) -> None:
+        """Until *text* is in the log."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        while text not in self.log():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(STOPS_WITHIN) in (0, -signal.SIGTERM), self.log()
@@ -126,6 +133,9 @@ def test_command_of_the_unit_runs_as_its_user_with_nothing_of_root_but_low_ports
         running.append(Running([setpriv, *rights, *shlex.split(command)], folder, ports))
         tried = mailserver(folder, "try", "--config", str(config))
         assert tried.returncode == 0, tried.stdout + tried.stderr
+        assert "ExecReload=/bin/kill -HUP $MAINPID" in unit
+        running[0].process.send_signal(signal.SIGHUP)
+        running[0].wait_for("certificates loaded")
         running[0].stop()
         assert any("is ready" in json.loads(line).get("text", "") for line in running[0].log().splitlines())
         assert {path.stat().st_uid for path in (folder / "maildirs").rglob("*")} == {NOBODY}

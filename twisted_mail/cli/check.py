@@ -71,7 +71,9 @@ def _answers(arguments: argparse.Namespace, chosen: Sequence[Check]) -> Iterator
             load(config.file)
         yield _CONFIGURATION, [ok(f"{config.file} is right" if config.file else "there is none: this is demo mode")]
     except ConfigError as error:
-        yield _CONFIGURATION, [fault(str(error), "correct that; then: systemctl restart twisted-mail")]
+        may_not = isinstance(error.__cause__, PermissionError)
+        remedy = "run this as root" if may_not else "correct that; then: systemctl restart twisted-mail"
+        yield _CONFIGURATION, [fault(str(error), remedy)]
         return
     with _situation(config, chosen) as situation, Progress("checks", len(chosen)) as progress:
         found = {}

@@ -96,6 +96,10 @@ class DNSTests(RecordCase):
             self.look({(HOSTNAME, "A"): ["198.51.100.1"]})[0],
         )
 
+    def test_name_of_one_word_is_told(self) -> None:
+        self.config = config_of(TLS, hostname="localhost")
+        self.assertTrue(self.look({})[0].startswith('FAULT: the server calls itself "localhost", which is no full'))
+
     def test_names_of_autoconfig_are_wanted_once_the_web_is_open(self) -> None:
         self.config = config_of('[listen]\nhttps = ["tcp:443"]\n' + TLS)
         found = self.look({("autoconfig.example.org", "A"): [ADDRESS]})

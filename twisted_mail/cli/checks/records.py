@@ -62,7 +62,12 @@ def _addresses(hostname: str, dns: Resolver) -> list[str]:
 
 def _host(place: Place, dns: Resolver) -> Iterator[Finding]:
     known = _addresses(place.hostname, dns)
-    if not known:
+    if "." not in place.hostname:
+        yield fault(
+            f'the server calls itself "{place.hostname}", which is no full name, and many refuse mail from such',
+            'write hostname = "mail.example.org" at the top of the configuration, with the name that DNS has',
+        )
+    elif not known:
         wanted = place.addresses or ["192.0.2.25 (the public address of this machine)"]
         kinds = [("AAAA" if ":" in address else "A", address) for address in wanted]
         remedy = "\n".join(f"{place.hostname}. IN {kind} {address}" for kind, address in kinds)
