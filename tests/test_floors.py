@@ -46,6 +46,7 @@ HOUSE = {
     "workers",
     "listeners",
     "outgoing",
+    "signing",
     "pickup",
     "webservice",
     "certifying",

@@ -109,6 +109,16 @@ class IMXResolver(Interface):
         """
 
 
+class ISigner(Interface):
+    """Signs what leaves in the name of who sent it."""
+
+    def sign_again(message: Message, origin: Origin, sender: Address | None) -> Awaitable[Message]:
+        """A message that was changed after it was signed, with a new signature; as it is where nobody can sign it.
+
+        Raises OSError: it cannot be read.
+        """
+
+
 class IWitness(Interface):
     """Knows which servers are a domain's own, where plain DNS could be forged."""
 

@@ -1,4 +1,4 @@
-"""Mail for other domains, put together: the queue, the relay behind it, and the retry rules of the configuration."""
+"""Mail for other domains, put together: signatures, queue, relay, and the retry rules of the configuration."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
 from twisted_mail.resolving import dns_resolver
+from twisted_mail.signing import signed
 from twisted_mail.smtp.address import Address
 
 
@@ -100,11 +101,12 @@ class Outgoing:
 
     def __init__(self, config: Config, routes: Routes, committer: Committer, disk: Blocking, reactor: Any) -> None:
         """*disk*: how to wait for it; *reactor*: everything that a client endpoint and a clock need."""
-        self.spool = Spool(queue_folder(config), committer, disk, reactor)
-        """The target for what is to leave."""
+        self._spool = Spool(queue_folder(config), committer, disk, reactor)
+        self.target = signed(config, self._spool, disk, reactor)
+        """For what is to leave."""
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
-        self._relay = RelayTarget(routes, resolver, ConnectionPool(options))
+        self._relay = RelayTarget(routes, resolver, ConnectionPool(options), signer=self.target)
         self._config = config
         self._lines = Lines(config.relay, routes)
         self._clock = reactor
@@ -116,7 +118,7 @@ class Outgoing:
         options = QueueOptions(self._config.hostname, self._lines.bounds(), policies, partial(self._line, users))
         relayed = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
         target = Homeward(users, home, relayed)
-        self._scheduler = Scheduler(self.spool, target, home, options, self._clock)
+        self._scheduler = Scheduler(self._spool, target, home, options, self._clock)
         self._scheduler.start()
 
     async def stop(self, seconds: float) -> None:

@@ -127,11 +127,11 @@ class House:
         self._outgoing: Outgoing | None = None
         if config.relay.enabled and config.file is not None:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
-        outside = self._outgoing.spool if self._outgoing is not None else Refusing(NO_RELAY)
+        outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         router = Router(users, store, outside, return_paths)
         self._router = Receipted(router, config.hostname, reactor)
-        holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.spool)
+        holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
         arriving = LoopGuard(Traced(holding, config.hostname, reactor))
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)

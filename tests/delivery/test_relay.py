@@ -15,16 +15,24 @@ from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import MAX_RECIPIENTS
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes, parse_smarthost
-from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, IWitness, MailHost, RemoteRefusal
+from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, ISigner, IWitness, MailHost, RemoteRefusal
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
-from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Overdue, Recipient
+from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Origin, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
 SENDER = parse_address("a@us.example")
 FIRST, SECOND = "192.0.2.1", "192.0.2.2"
 Results = Mapping[Recipient, SMTPError | None]
+
+
+@implementer(ISigner)
+class Stamping:
+    """Puts a field in front that says for whom."""
+
+    async def sign_again(self, message: Message, origin: Origin, sender: Address | None) -> Message:
+        return message.with_fields(f"Stamp: {sender} from {origin.peer}\n".encode())
 
 
 class RelayCase(SynchronousTestCase):
@@ -37,9 +45,9 @@ class RelayCase(SynchronousTestCase):
         self.options = MailOptions()
         self.make_relay()
 
-    def make_relay(self, routes: Routes | None = None) -> None:
+    def make_relay(self, routes: Routes | None = None, signer: ISigner | None = None) -> None:
         self.pool = ConnectionPool(client_options(self.network))
-        self.relay = Relay(routes or Routes(), self.resolver, self.pool)
+        self.relay = Relay(routes or Routes(), self.resolver, self.pool, signer=signer)
 
     def send(
         self, *recipients: str, text: Message | None = None, sender: Address | None = SENDER, patience: float = 3600.0
@@ -184,6 +192,14 @@ class OneServerTests(RelayCase):
         ((_, _, text),) = self.first.messages
         self.assertIn(b"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n", text)
         self.assertEqual("MAIL FROM:<a@us.example>", self.first.heard[1])
+
+    def test_text_that_was_encoded_anew_is_signed_again_and_other_text_is_not(self) -> None:
+        self.first.offers = ()
+        for text, signed in (("Grüße", True), ("Gruss", False)):
+            self.make_relay(signer=Stamping())
+            self.send(text=message(f"Subject: x\n\n{text}\n".encode()))
+            stamped = self.first.messages[-1][2].startswith(b"Stamp: a@us.example from 192.0.2.1\r\nSubject: x\r\n")
+            self.assertEqual(signed, stamped, self.first.messages[-1])
 
     def test_8bit_text_that_must_not_be_changed_does_not_go_where_8bit_is_not_understood(self) -> None:
         self.first.offers = self.second.offers = ()

@@ -13,6 +13,8 @@ from twisted_mail.config import Config
 
 TTL = 3600
 """Seconds."""
+MAX_STRING = 255
+"""Octets of one string of a TXT record (RFC 1035 §3.3)."""
 PREFERENCE = 10
 """Of the MX record (RFC 5321 §5.1)."""
 
@@ -27,6 +29,7 @@ class Purpose(Enum):
     MAIL = "Mail for the domain comes to this server (RFC 5321 §5.1)."
     HOST = "The server itself."
     SENDER = "Who may send as the domain: this server and nobody else (SPF, RFC 7208)."
+    SIGNATURES = "With which keys mail of the domain is signed (DKIM, RFC 6376); mailserver dkim rotate changes them."
     POLICY = "What others should do with mail that fails that, and where to report it (DMARC, RFC 7489)."
     SERVICES = 'Where mail programs find it; "." is: not offered (RFC 6186, RFC 8314).'
     AUTOCONFIG = "Where mail programs ask for their settings, once web and https of [listen] are open to others."
@@ -44,7 +47,11 @@ class Record:
     purpose: Purpose
 
     def __str__(self) -> str:
-        value = f'"{self.value}"' if self.type == "TXT" else self.value
+        """Long texts are several strings, which count as one (RFC 7208 §3.3)."""
+        value = self.value
+        if self.type == "TXT":
+            starts = range(0, len(value), MAX_STRING)
+            value = " ".join(f'"{value[start : start + MAX_STRING]}"' for start in starts)
         return f"{self.name}. {TTL} IN {self.type} {value}"
 
 
@@ -65,7 +72,7 @@ def records(domain: str, place: Place) -> list[Record]:
         Record(domain, "MX", f"{PREFERENCE} {place.hostname}.", Purpose.MAIL),
         *_host_records(place, domain),
         Record(domain, "TXT", "v=spf1 mx -all", Purpose.SENDER),
-        # "none": mail is not signed with DKIM yet, and a forwarder breaks SPF
+        # "none", until the reports have shown that all its mail is signed: a forwarder breaks SPF
         Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}", Purpose.POLICY),
         *_service_records(domain, place),
         Record(f"autoconfig.{domain}", "CNAME", f"{place.hostname}.", Purpose.AUTOCONFIG),
@@ -81,11 +88,13 @@ def _host_records(place: Place, domain: str) -> list[Record]:
     return found
 
 
-def zone_text(domain: str, place: Place) -> str:
-    """The records as lines for a zone file."""
+def zone_text(domain: str, place: Place, signatures: Sequence[Record] = ()) -> str:
+    """The records as lines for a zone file.  *signatures*: those of its keys."""
     lines = [f"; DNS records for {domain} and its mail server {place.hostname}"]
-    wanted = records(domain, place)
+    wanted = [*records(domain, place), *signatures]
     for purpose in Purpose:
+        if purpose is Purpose.SIGNATURES and not signatures:
+            continue
         lines += ["", f"; {purpose.value}"]
         if purpose is Purpose.HOST and not place.addresses:
             lines += ["; Write its public address here; there should be a PTR record back to the name.", ";"]

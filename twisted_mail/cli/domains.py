@@ -11,11 +11,13 @@ from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
 from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings, parsed_settings
 from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
+from twisted_mail.cli.dkim import make_first_keys
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_rows, timestamp
 from twisted_mail.incoming import DMARC
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
 from twisted_mail.policy.findings import Handling
+from twisted_mail.signing import key_store
 from twisted_mail.smtp.address import Address
 
 
@@ -53,9 +55,13 @@ def add_family(parser: Parser) -> None:
 
 def add_domain(arguments: argparse.Namespace) -> None:
     name = domain_name(arguments.domain)
-    with opened_directory(configuration(arguments)) as directory:
+    config = configuration(arguments)
+    with opened_directory(config) as directory:
         directory.add_domain(name)
         print(f"added {name}")
+        if config.file is not None:  # in demo mode nothing leaves
+            print("publish these records, so that others can check the signatures on its mail:")
+            print("\n".join(map(str, make_first_keys(key_store(config), name))))
         print(
             f"mail programs find their settings if autoconfig.{name} and autodiscover.{name} lead to the web listener"
         )

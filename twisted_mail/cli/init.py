@@ -117,6 +117,7 @@ def _show(new: NewServer, dry_run: bool) -> None:
         print(f"----- {new.data}\n(account {new.account})\n\nAfter that:\n")
     else:
         print("\n".join(f"wrote {path}" for path in (*texts, *new.tls_files)))
-        print(f"added {new.account} in {new.data}, who is postmaster@ and abuse@ too\n\n{texts[new.zone]}")
+        with open(new.zone, encoding="utf-8") as file:
+            print(f"added {new.account} in {new.data}, who is postmaster@ and abuse@ too\n\n{file.read()}")
         print("What is left to do:\n")
     print(numbered(steps(new)))

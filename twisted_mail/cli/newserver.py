@@ -16,10 +16,12 @@ from twisted_mail import owncertificate
 from twisted_mail.cli import systemdunit
 from twisted_mail.cli.commandline import CommandError
 from twisted_mail.cli.configfile import sample, with_values
-from twisted_mail.cli.dnsrecords import Place, own_addresses, usual_ports, zone_text
+from twisted_mail.cli.dkim import make_first_keys
+from twisted_mail.cli.dnsrecords import Place, Record, own_addresses, usual_ports, zone_text
 from twisted_mail.cli.opening import opened_directory
 from twisted_mail.config import Config, Listen, load
 from twisted_mail.ownership import Owner, hand_over
+from twisted_mail.signing import key_store
 from twisted_mail.smtp.address import Address
 
 SYSTEM_CONFIG = "/etc/twisted-mail/mailserver.toml"
@@ -157,7 +159,9 @@ def make(new: NewServer, password: str) -> None:
             _write(path, text.encode(), 0o644, made)
         _make_certificate(new, owner, made)
         config = load(new.config)
-        _make_account(config, new, password)
+        signatures = _make_account(config, new, password)
+        with open(new.zone, "w", encoding="utf-8") as file:
+            file.write(zone_text(new.domain, new.place, signatures))
     if owner is not None:
         hand_over(config, owner)
 
@@ -177,7 +181,8 @@ def _make_certificate(new: NewServer, owner: Owner | None, made: list[str]) -> N
         os.chmod(new.key, 0o640)
 
 
-def _make_account(config: Config, new: NewServer, password: str) -> None:
+def _make_account(config: Config, new: NewServer, password: str) -> list[Record]:
+    """The records of the keys of its domain."""
     with opened_directory(config) as directory:
         directory.add_domain(new.domain)
         directory.add_accounts([directory.new_account(new.account, password)])
@@ -185,6 +190,7 @@ def _make_account(config: Config, new: NewServer, password: str) -> None:
             address = Address(name, new.domain)
             if address != new.account:
                 directory.aliases.add(address, [new.account])
+        return make_first_keys(key_store(config), new.domain)
 
 
 @contextmanager

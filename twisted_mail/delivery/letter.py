@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from twisted_mail.content import Blocking, Message, message_of
@@ -24,6 +25,8 @@ class Letter:
     options: MailOptions
     content: Content
     message: Message
+    sign_again: Callable[[Message], Awaitable[Message]]
+    """Signatures over the whole message do not survive another encoding."""
 
     async def as_taken_by(self, offer: PeerOffer, blocking: Blocking) -> Letter:
         """In ASCII, where the server takes nothing else (RFC 6152 §3).
@@ -38,6 +41,7 @@ class Letter:
             raise _must_stay("it is too large")
         message = await blocking(self._in_seven_bit)
         assert isinstance(message, Message)
+        message = await self.sign_again(message)
         return replace(self, content=Content(message.wire_size), message=message)
 
     def _in_seven_bit(self) -> Message:
@@ -48,15 +52,14 @@ class Letter:
             raise _must_stay(str(error)) from error
 
 
-async def letter(sender: Address | None, options: MailOptions, message: Message, blocking: Blocking) -> Letter:
+async def look_at(message: Message, options: MailOptions, blocking: Blocking) -> Content:
     """Looks at every octet; a large message is read in a thread.  Raises OSError: it cannot be read."""
     size = message.size if options.body is Body.BINARY_MIME else message.wire_size
     header = message.header.isascii()
     body = message.body
     if isinstance(body, bytes):
-        return Letter(sender, options, Content(size, header, body.isascii()), message)
-    is_ascii = bool(await blocking(lambda: all(piece.isascii() for piece in body.pieces())))
-    return Letter(sender, options, Content(size, header, is_ascii), message)
+        return Content(size, header, body.isascii())
+    return Content(size, header, bool(await blocking(lambda: all(piece.isascii() for piece in body.pieces()))))
 
 
 def _must_stay(why: str) -> SMTPError:

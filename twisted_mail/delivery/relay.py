@@ -14,9 +14,17 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import Attempt
-from twisted_mail.delivery.letter import Letter, letter
+from twisted_mail.delivery.letter import Letter, look_at
 from twisted_mail.delivery.routes import Routes
-from twisted_mail.interfaces import IDeliveryTarget, IMXResolver, IRelayDelivery, IWitness, MailHost, RemoteRefusal
+from twisted_mail.interfaces import (
+    IDeliveryTarget,
+    IMXResolver,
+    IRelayDelivery,
+    ISigner,
+    IWitness,
+    MailHost,
+    RemoteRefusal,
+)
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
@@ -41,16 +49,25 @@ class Relay:
     log = Logger()
 
     def __init__(
-        self, routes: Routes, resolver: IMXResolver, pool: ConnectionPool, witness: IWitness | None = None
+        self,
+        routes: Routes,
+        resolver: IMXResolver,
+        pool: ConnectionPool,
+        witness: IWitness | None = None,
+        signer: ISigner | None = None,
     ) -> None:
-        """*witness*: which of the servers that DNS names may have a message that must go by TLS; None: none of them."""
+        """*witness*: which of the servers that DNS names may have a message that must go by TLS; None: none of them.
+
+        *signer*: signs what had to be encoded anew.
+        """
         self._routes = routes
+        self._signer = signer
         self._witness = witness or NoWitness()
         self._resolver = resolver
         self._pool = pool
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IRelayDelivery:
-        return _RelayDelivery(self, sender, options)
+        return _RelayDelivery(self, origin, sender, options)
 
     async def close(self) -> None:
         """End the connections that are kept."""
@@ -72,9 +89,14 @@ class Relay:
         await attempt.run(destinations)
         return attempt
 
-    async def letter(self, sender: Address | None, options: MailOptions, message: Message) -> Letter:
+    async def letter(self, origin: Origin, sender: Address | None, options: MailOptions, message: Message) -> Letter:
         """Raises OSError: the message cannot be read."""
-        return await letter(sender, options, message, self._pool.options.blocking)
+        content = await look_at(message, options, self._pool.options.blocking)
+
+        async def sign_again(changed: Message) -> Message:
+            return changed if self._signer is None else await self._signer.sign_again(changed, origin, sender)
+
+        return Letter(sender, options, content, message, sign_again)
 
     async def _servers(self, domain: str, options: MailOptions) -> list[Destination]:
         """Raises RemoteRefusal."""
@@ -93,9 +115,9 @@ def _nobody_vouches(domain: str) -> Reply:
 
 @implementer(IRelayDelivery)
 class _RelayDelivery:
-    def __init__(self, relay: Relay, sender: Address | None, options: MailOptions) -> None:
+    def __init__(self, relay: Relay, origin: Origin, sender: Address | None, options: MailOptions) -> None:
         self._relay = relay
-        self._envelope = (sender, options)
+        self._envelope = (origin, sender, options)
         self._recipients: dict[Recipient, None] = {}
         self._prepared: Message | None = None
         self.reports_success: set[Recipient] = set()
@@ -131,7 +153,7 @@ class _RelayDelivery:
         self._prepared = None
 
     def _groups(self) -> dict[Destination | str, list[Recipient]]:
-        sender, _ = self._envelope
+        _, sender, _ = self._envelope
         groups: dict[Destination | str, list[Recipient]] = {}
         for recipient in self._recipients:
             groups.setdefault(self._relay.route(sender, recipient.address.domain), []).append(recipient)

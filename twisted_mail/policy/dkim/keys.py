@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from twisted_mail.policy.dkim.algorithms import is_signed
 from twisted_mail.policy.dkim.keyrecord import KeyRecord, RecordError, choose_record, record_name
@@ -41,7 +41,12 @@ class PublishedKeys:
 async def fetch_keys(seals: Iterable[Seal], txt: TXT) -> PublishedKeys:
     """Ask for all keys of *seals*."""
     names = list(dict.fromkeys(map(_name, seals)))
-    found = await gatherResults([Deferred.fromCoroutine(_records(name, txt)) for name in names], consumeErrors=True)
+    asked = [Deferred.fromCoroutine(_records(name, txt)) for name in names]
+    try:
+        found = await gatherResults(asked, consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()  # a cancellation, say
+        raise
     return PublishedKeys(dict(zip(names, found, strict=True)))
 
 
