@@ -134,6 +134,21 @@ def test_msmtp_sends(server: ServerProcess, alice: User, bob: User, tmp_path: Pa
     assert_arrived(server, alice, bob)
 
 
+def test_msmtp_asks_for_a_report_and_gets_it(server: ServerProcess, alice: User, bob: User, tmp_path: Path) -> None:
+    msmtp = require_program("msmtp")
+    settings = private_file(
+        tmp_path,
+        "msmtprc",
+        f"account default\nhost localhost\nport {server.ports.submissions}\nfrom {alice.address}\nauth on\n"
+        f'user {alice.address}\npassword "{alice.password}"\ntls on\ntls_trust_file {server.authority.file}\n'
+        "tls_starttls off\ndsn_notify success,failure\ndsn_return headers\n",
+    )
+    run(tmp_path, msmtp, "-C", settings, bob.address, stdin=letter(alice, bob))
+    assert_arrived(server, alice, bob)
+    [report] = fetch(server, alice)
+    assert b"Final-Recipient: rfc822; " + bob.address.encode() + b"\r\nAction: delivered\r\n" in report.octets
+
+
 def test_mutt_sends_with_an_attachment(server: ServerProcess, alice: User, bob: User, tmp_path: Path) -> None:
     mutt = require_program("mutt")
     (tmp_path / "tmp").mkdir()
