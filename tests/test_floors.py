@@ -16,6 +16,7 @@ STANDARDS = {
     "message",
     "framing",
     "logline",
+    "transcript",
     "session",
     "sasl",
     "saslprep",

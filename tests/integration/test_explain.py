@@ -96,7 +96,11 @@ def test_a_message_read_by_three_sessions_is_told_step_by_step(new_server: NewSe
         wire.say("QUIT")
     lines = told(server, MESSAGE_ID, until="1 deleted")
     identifier = lines[0].removeprefix("Message ")
-    story = "\n".join(re.sub(r"; session [0-9a-f]{12}$", "", line) for line in lines[1:])
+    dialogue = [line.strip(" |") for line in lines if line.startswith("      |")]
+    for said in ("C: RCPT TO:<nobody@example.org>", "S: 550 5.1.1 There is no mailbox nobody@example.org here"):
+        assert said in dialogue
+    lines = [line for line in lines if not line.startswith("      |")]
+    story = "\n".join(re.sub(r";? (in )?session [0-9a-f]{12}", "", line) for line in lines[1:])
     size = len(LETTER) - LETTER.count(b"\r\n")
     [stored] = re.findall(r"as (\d+\.\S+)", story)
     octets = re.findall(r"(\d+) octets", story)[1]
@@ -107,6 +111,7 @@ def test_a_message_read_by_three_sessions_is_told_step_by_step(new_server: NewSe
         f"on disk in the mailbox of {user.address}, as {stored}",
         "taken over smtp from client.example [127.0.0.1]: from <them@else.example> for info@example.org, "
         f"{size} octets; Message-ID {MESSAGE_ID}",
+        "what was said with [127.0.0.1] (550 5.1.1 There is no mailbox nobody@example.org here):",
         f"{user.address} logged in at pop3s with TLSv1.3 from [127.0.0.1]",
         f"all of it was sent over pop3s to {user.address} at [127.0.0.1], {octets} octets",
         f"{user.address} was gone without QUIT: 1 retrieved, nothing deleted",

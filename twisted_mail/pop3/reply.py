@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted_mail.pop3.texts import Text, text_of
 from twisted_mail.pop3.translations import ENGLISH
+from twisted_mail.transcript import Transcript
 
 
 class POP3Error(Exception):
@@ -22,17 +23,19 @@ class POP3Error(Exception):
 class Replies:
     """All that was said and is not sent yet, in the client's language."""
 
-    __slots__ = ("_octets", "language", "size")
+    __slots__ = ("_octets", "language", "size", "transcript")
 
     def __init__(self) -> None:
         self._octets: list[bytes] = []
         self.size = 0
         """Octets since the last `take`."""
         self.language = ENGLISH
+        self.transcript = Transcript()
+        """What was said, without secrets and messages."""
 
     def accept(self, text: Text, **values: object) -> None:
         """+OK with a text."""
-        self.send(f"+OK {one_line(self.language.say(text, **values))}\r\n".encode())
+        self.say(f"+OK {one_line(self.language.say(text, **values))}\r\n".encode())
 
     def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
         """-ERR with its text, and perhaps one *more*.  Returns the line."""
@@ -40,8 +43,13 @@ class Replies:
         if and_more:
             text = f"{text}. {self.language.say(and_more)}"
         line = f"-ERR [{error.code}] {text}" if error.code else f"-ERR {text}"
-        self.send(f"{line}\r\n".encode())
+        self.say(f"{line}\r\n".encode())
         return line
+
+    def say(self, line: bytes) -> None:
+        """One line, to be remembered."""
+        self.send(line)
+        self.transcript.keep(line)
 
     def send(self, octets: bytes) -> None:
         """Octets that are complete, lines or a part of a message."""

@@ -35,6 +35,7 @@ from twisted_mail.pop3.transaction import Transaction
 from twisted_mail.pop3.transfer import Encoder, encoder_for
 from twisted_mail.pop3.translations import ENGLISH, LANGUAGES, find_language
 from twisted_mail.sasl import Credentials, Inquiry
+from twisted_mail.transcript import STRUCK_OUT, Transcript, harmless
 
 __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
@@ -81,6 +82,11 @@ class ServerSession:
         return self._replies.take()
 
     @property
+    def transcript(self) -> Transcript:
+        """What was said, without secrets and messages."""
+        return self._replies.transcript
+
+    @property
     def pending(self) -> int:
         """Octets that `data_to_send` would give."""
         return self._replies.size
@@ -93,6 +99,7 @@ class ServerSession:
         self._replies.language = ENGLISH
         self._tls = True
         self._asked = None
+        self.transcript.keep(b"[TLS]")
 
     # ---- events
 
@@ -127,6 +134,7 @@ class ServerSession:
         """One command."""
         keyword, _, argument = line.partition(b" ")
         verb = keyword.upper()
+        self.transcript.keep(harmless(line, verb, known=verb in _VERBS))
         row = self._rows.get(verb)
         if row is None:
             return self._refuse_unknown(verb)
@@ -144,6 +152,7 @@ class ServerSession:
 
     def _respond(self, line: bytes) -> Event | None:
         """One line of a SASL exchange."""
+        self.transcript.keep(STRUCK_OUT)
         try:
             self._asked = self._authenticate(self._login.respond(line))
         except POP3Error as error:
@@ -204,6 +213,7 @@ class ServerSession:
         assert self._encoder is not None
         self._replies.send(self._encoder.finish())
         self._encoder = None
+        self.transcript.keep(b"[the message]")
 
     def updated(self) -> None:
         """Answer Update: what was marked is deleted, for good."""
@@ -273,7 +283,7 @@ class ServerSession:
 
     def _stat(self) -> None:
         # the two numbers and nothing else: RFC 1939 §5 discourages more
-        self._replies.send(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
+        self._replies.say(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
 
     def _list(self, number: int | None) -> None:
         drop = self._transaction
@@ -281,7 +291,7 @@ class ServerSession:
             self._replies.accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
             self._replies.send(drop.scan_lines() + _END)
         else:
-            self._replies.send(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
+            self._replies.say(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
 
     def _uidl(self, number: int | None) -> None:
         drop = self._transaction
@@ -289,7 +299,7 @@ class ServerSession:
             self._replies.accept(Text.UNIQUE_IDS)
             self._replies.send(drop.uid_lines() + _END)
         else:
-            self._replies.send(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
+            self._replies.say(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
 
     def _retr(self, number: int) -> Event:
         return Retrieve(self._transaction.sendable(number))

@@ -28,6 +28,7 @@ from zope.interface import implementer
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates, tls_info
 from twisted_mail.smtp.envelope import Origin
+from twisted_mail.transcript import Transcript
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
 """Seconds of silence, seconds between questions, questions: a client that is gone is noticed after two minutes."""
@@ -48,6 +49,8 @@ class Farewell(Enum):
 class Session(Protocol):
     """What both pure sessions have."""
 
+    @property
+    def transcript(self) -> Transcript: ...
     def greet(self) -> None: ...
     def receive_data(self, data: bytes) -> None: ...
     def data_to_send(self) -> bytes: ...
@@ -88,6 +91,7 @@ class Connection(ABC, TwistedProtocol):
         self._clogged: Deferred[None] | None = None
         self._reading = True
         self._immediate = False
+        self._trouble = ""
         self._conversation: Deferred[None] | None = None
         self.last_activity = listener.clock.seconds()
         self.origin = Origin(peer="", session=os.urandom(6).hex(), protocol=protocol)
@@ -230,6 +234,10 @@ class Connection(ABC, TwistedProtocol):
         known = {"event": event, "session": origin.session, "service": self._listener.service}
         self.log.emit(level, text, **{**known, "peer": origin.peer, "user": origin.user, **fields})
 
+    def keep_dialogue(self, why: str) -> None:
+        """Something went wrong: what was said goes into the journal, once the connection is over."""
+        self._trouble = self._trouble or why
+
     # ---- what the factory uses
 
     @property
@@ -283,9 +291,16 @@ class Connection(ABC, TwistedProtocol):
             pass
         except Exception:  # noqa: BLE001 (our bug, whatever it is: the client must not see it, the log must)
             self.log.failure("the conversation failed", session=self.origin.session)
+            self.keep_dialogue("our fault")
             self.abort()
         finally:
             self.cleanup()
+            if self._trouble:
+                self._note_dialogue()
+
+    def _note_dialogue(self) -> None:
+        text, dialogue = "the dialogue is kept: {why}", self._session.transcript.text()
+        self.note(text, "dialogue.kept", level=LogLevel.debug, why=self._trouble, dialogue=dialogue)
 
     async def _spoke_too_early(self) -> bool:
         """Programs that only ever send, and never read, do."""

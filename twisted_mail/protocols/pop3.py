@@ -112,6 +112,7 @@ class POP3Server(Connection):
                     await self.start_tls()
                 case Refused(command, reply):
                     self.note("refused {peer} {command}: {reply}", "command.refused", command=command, reply=reply)
+                    self.keep_dialogue(reply)
                 case Closed():
                     return
 
@@ -209,6 +210,7 @@ class POP3Server(Connection):
             refusal = _OUR_FAULT
         event = "login.refused" if self._maildrop is None else "command.refused"
         self.note("refused {user} from {peer}: {reply}", event, reply=refusal.text, code=refusal.code, cause=error)
+        self.keep_dialogue(refusal.text)
         self._session.refuse(refusal.text, refusal.code)
 
     def _end_login(self) -> None:

@@ -136,6 +136,7 @@ class SMTPServer(Connection):
                     await self.start_tls()
                 case Refused(command, reply):
                     self.note("refused {peer} {command}: {reply}", "command.refused", command=command, reply=reply)
+                    self.keep_dialogue(reply)
                 case Closed():
                     return
 
@@ -227,6 +228,7 @@ class SMTPServer(Connection):
             raise
         except Exception:  # noqa: BLE001 (our bug: the client gets a temporary failure without its text)
             self.log.failure("our fault", session=self.origin.session)
+            self.keep_dialogue("our fault")
             return OUR_FAULT
 
     async def _deliver(self) -> Sequence[Reply]:
@@ -309,6 +311,8 @@ class SMTPServer(Connection):
             about["sender"] = self._sender
         event = "login.refused" if stage == "AUTH" else "message.refused"
         self.note("refused {peer} {stage}: {reply}", event, **about)
+        if stage in ("AUTH", "DATA") or not error.reply.is_temporary:
+            self.keep_dialogue(str(error.reply))
 
     @property
     def _tls_version(self) -> str:

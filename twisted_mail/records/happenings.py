@@ -13,6 +13,7 @@ HAPPENINGS: Mapping[str, str] = {
     "connection.refused": "a client was turned away before it could say anything",
     "client.introduced": "a proxy said for whom it speaks",
     "command.refused": "a command was refused for its syntax, its place or a limit",
+    "dialogue.kept": "a connection is over on which something went wrong, with what was said",
     "login.accepted": "a user logged in",
     "login.refused": "a login failed",
     "message.accepted": "a client heard 250 to the end of a message",

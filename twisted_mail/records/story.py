@@ -23,6 +23,7 @@ _ADDRESSES = ("sender", "recipient", "recipients", "mailboxes", "outside", "user
 _OF_THE_SESSION = ("login.accepted", "client.introduced")
 _BEFORE_THE_MESSAGE = ("address.expanded", "message.refused", "command.refused")
 _AFTER_FETCHING = ("session.ended", "session.lost")
+_AT_THE_END = "dialogue.kept"
 MOST_MESSAGES = 200
 """That one question can lead to."""
 
@@ -46,9 +47,17 @@ def stories(folder: str, question: str, limit: int) -> list[Story]:
     found = _with_sessions(folder, ids[-min(limit, MOST_MESSAGES) :])
     loose = [record for record in seeds if not ids_in(record)]
     if loose:
-        told = {id(record) for story in found for record in story.records}
-        found.append(Story("", [record for record in loose[-limit:] if id(record) not in told]))
+        found.append(Story("", _loose(folder, loose[-limit:], found)))
     return sorted((story for story in found if story.records), key=lambda story: time_of(story.records[0]))
+
+
+def _loose(folder: str, records: Sequence[Record], told: Sequence[Story]) -> list[Record]:
+    """Those of *records* that no story has, with what was said in their sessions."""
+    known = [record for story in told for record in story.records]
+    new = [record for record in records if record not in known]
+    sessions = {str(record["session"]) for record in new if record.get("session")}
+    said = [record for record in find(folder, *sessions) if record.get("event") == _AT_THE_END]
+    return sorted(new + [record for record in said if record not in new], key=time_of)
 
 
 def ids_in(record: Record) -> list[str]:
@@ -130,6 +139,7 @@ def _surroundings(its: Sequence[Record], session: Iterable[Record]) -> list[Reco
             (event in _OF_THE_SESSION and when <= first)
             or (event in _BEFORE_THE_MESSAGE and not fetching and since < when <= last and not ids_in(record))
             or (event in _AFTER_FETCHING and fetching and when >= last)
+            or event == _AT_THE_END
         ):
             found.append(record)
     return found

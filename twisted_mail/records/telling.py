@@ -121,6 +121,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "connection.refused": lambda w: f"[{w.peer}] was turned away from {w.service}: {w.reply}",
     "client.introduced": lambda w: f"the proxy [{w.peer}] speaks for {w.client}",
     "command.refused": lambda w: f"refused to [{w.peer}]{w.with_field(' ', 'command')}: {w.reply}; session {w.session}",
+    "dialogue.kept": lambda w: f"what was said in session {w.session} with [{w.peer}] ({w.why}):",
     "login.accepted": _login,
     "login.refused": _login_refused,
     "message.accepted": _accepted,

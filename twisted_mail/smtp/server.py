@@ -49,6 +49,7 @@ from twisted_mail.smtp.options import SessionOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.smtp.transaction import Transaction, check_mail
 from twisted_mail.smtp.xclient import parse_xclient
+from twisted_mail.transcript import STRUCK_OUT, Transcript, harmless
 
 __all__ = ["ServerSession", "SessionOptions"]
 
@@ -83,6 +84,8 @@ class ServerSession:
         self._idle = 0
         self._transactions = 0
         self._reason = ""
+        self.transcript = Transcript()
+        """What was said, without secrets and messages."""
 
     # ---- what the server calls
 
@@ -160,6 +163,7 @@ class ServerSession:
         self.tls, self.authenticated = True, False
         self._offer = offer(Situation(self._options, True, self._last_release))
         self._state = State.START
+        self.transcript.keep(b"[TLS]")
 
     def close(self, reply: Reply, reason: str) -> None:
         """The server ends the session, whatever is under way: *reply* for the client, *reason* for the log."""
@@ -185,12 +189,14 @@ class ServerSession:
         try:
             line = self._lines.next_line()
         except LineError as error:
+            self.transcript.keep(b"[a line that cannot be a command]")
             self._refuse("", Reply(500, "5.2", str(error)))
             return None
         if line is None:
             return Wait.NEED_DATA
         verb, _, argument = line.partition(b" ")
         row = COMMANDS.get(verb.upper())
+        self.transcript.keep(harmless(line, verb.upper(), known=row is not None))
         if row is None:
             self._reject_verb(verb.upper())
         else:
@@ -200,6 +206,8 @@ class ServerSession:
     def _read_response(self) -> Wait | None:
         try:
             line = self._lines.next_line()
+            if line is not None:
+                self.transcript.keep(STRUCK_OUT)
         except LineTooLong:
             self._end_exchange(auth.TOO_LONG)
             return None
@@ -282,7 +290,7 @@ class ServerSession:
         self._end_transaction()
         self._state = State.READY
         self._emit(Hello(name, extended))
-        self._out.append(self._offer.hello if extended else Reply(250, "", self._options.hostname).encode())
+        self._send(self._offer.hello if extended else Reply(250, "", self._options.hostname).encode())
 
     def _starttls(self, argument: None) -> None:
         if self.tls:
@@ -435,6 +443,7 @@ class ServerSession:
             self._state = State.CHUNKS
 
     def _finish_message(self, refusal: Reply | None, replies_owed: int) -> None:
+        self.transcript.keep(b"[the message]")
         self._state = State.TEXT
         if refusal is None:
             self._emit(EndOfData())
@@ -459,7 +468,11 @@ class ServerSession:
     # ---- saying
 
     def _say(self, reply: Reply) -> None:
-        self._out.append(reply.encode())
+        self._send(reply.encode())
+
+    def _send(self, octets: bytes) -> None:
+        self._out.append(octets)
+        self.transcript.keep(octets)
 
     def _emit(self, event: Event) -> None:
         self._queue.append(event)
