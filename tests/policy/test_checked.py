@@ -7,6 +7,8 @@ from ipaddress import ip_network
 from random import Random
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -127,6 +129,13 @@ class CheckedTests(SynchronousTestCase):
     def test_forged_results_go(self) -> None:
         forged = b"Authentication-Results: MAIL.example.org; dmarc=pass header.from=bank.example\n"
         self.assertNotIn("bank.example", self.taken(text=forged + LETTER))
+
+    def test_forged_results_behind_a_line_that_is_no_field_are_body(self) -> None:
+        forged = b"no field\nAuthentication-Results: mail.example.org; dmarc=pass header.from=bank.example\n"
+        for text in (forged, b"Subject: x\n" + forged, forged + b"\nHello\n"):
+            header, _, body = self.taken(text=text).partition("\n\n")
+            self.assertNotIn("bank.example", header)
+            self.assertIn("no field\nAuthentication-Results:", body)
 
     def test_failing_spf_alone_refuses_nothing(self) -> None:
         text = LETTER.replace(b"example.net", b"nothing.example")
@@ -253,3 +262,36 @@ class CheckedTests(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(drop()))
         self.assertEqual(1, Waiting.cancelled)
         self.assertEqual([], self.clock.getDelayedCalls())
+
+
+FIELDS = st.sampled_from(
+    [
+        "From: a@example.net",
+        "From: <a@bank.example>, b@x.y.z.a.b.c.d.e.f.g.example.net",
+        "DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=rsa; h=from; bh=AA==; b=AA==",
+        "DKIM-Signature: v=1",
+        "ARC-Seal: i=1; cv=none; a=rsa-sha256; d=lists.example; s=rsa; b=AA==",
+        "ARC-Message-Signature: i=1; a=rsa-sha256; d=lists.example; s=rsa; h=from; bh=AA==; b=AA==",
+        "ARC-Authentication-Results: i=1; mx; dmarc=pass",
+        "Authentication-Results: mail.example.org; dmarc=pass",
+    ]
+)
+
+
+@given(st.lists(FIELDS | st.text(max_size=60).map(lambda text: text.replace("\n", " ")), max_size=12))
+def test_any_header_is_answered_within_bounded_look_ups(lines: list[str]) -> None:
+    inner = UnreliableTarget()
+    records = Records({**ZONE, **KEYS})
+    options = CheckOptions("mail.example.org", Networks(()), lambda domain: Handling.TAG)
+    target = Checked(inner, options, records, execute, Clock(), Random(1))
+
+    async def send() -> None:
+        delivery = await target.begin(ORIGIN, parse_address("alice@example.net"), MailOptions())
+        await delivery.add_recipient(recipients("bob@example.org")[0])
+        await delivery.deliver(message("\n".join([*lines, "", "Hello\n"]).encode("utf-8", "replace")))
+
+    result_of(send())
+    text = inner.taken[0][2].partition(b"\n\n")[0]
+    assert text.startswith(b"Authentication-Results: mail.example.org;\n iprev=pass")
+    assert text.count(b"\nAuthentication-Results: mail.example.org;") == 0
+    assert len(records.asked) < 150

@@ -121,25 +121,28 @@ class _CheckedDelivery(FilterDelivery):
 
     async def rewrite(self, message: Message) -> Message:
         assert self._client is not None, "no recipient"
+        options = self._checked.options
         findings = await self._checked.findings(await self._client, message)
+        results = findings.results()
         action = findings.action(self._handling())
+        options.note(findings, action)
         self._checked.log.info(
             "{findings} for the message from {sender}",
             event="message.checked",
-            findings=str(findings),
-            sender=str(self._sender or "<>"),
+            findings=" ".join(f"{each.method}={each.result}" for each in results),
+            sender=str(self._sender or ""),
             session=self._origin.session,
             id=message.id,
             peer=self._origin.peer,
             author=findings.dmarc.domain,
             action=action.value,
         )
-        self._checked.options.note(findings, action)
         if action is not Action.ACCEPT:
             raise SMTPError(findings.refusal())
-        hostname = self._checked.options.hostname
-        own = without_results_of(hostname, message.header)
-        return message.with_header(own).with_fields(authentication_results(hostname, findings.results()))
+        others = without_results_of(options.hostname, message.header)
+        if others != b"\n" and not others.endswith(b"\n\n"):
+            others += b"\n"  # else our field would make a header of what is none, forged results and all
+        return message.with_header(others).with_fields(authentication_results(options.hostname, results))
 
     def _handling(self) -> Handling:
         """The mildest of the recipients' domains: there is one answer for all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 LONGEST_RECORD = 10_000
 MAX_REPORT_ADDRESSES = 10
@@ -68,6 +69,7 @@ _TAG = re.compile(r"[ \t]*(?P<name>[A-Za-z]+)[ \t]*=[ \t]*(?P<value>[^;]*?)[ \t]
 _MAILTO = re.compile(r"mailto:([^,!;\s]+)(?:![0-9]+[kmgt]?)?\Z", re.IGNORECASE)
 
 
+@lru_cache(1024)
 def parse_dmarc(record: bytes) -> DMARCRecord | None:
     """None: no DMARC record, or one that must be ignored (RFC 9989 §4.7)."""
     if len(record) > LONGEST_RECORD:

@@ -102,10 +102,6 @@ class Findings:
             return "there is no signature"
         return ", ".join(f"{each.verdict.value} for {each.domain or '?'}" for each in self.signatures[:3])
 
-    def __str__(self) -> str:
-        """For the log."""
-        return " ".join(f"{result.method}={result.result}" for result in self.results())
-
 
 def trusted_forwarder(chain: Chain, trusted: Container[str], author: str) -> str:
     """The sealer that says that a message of *author* was good, if it and all after it are trusted; else empty."""

@@ -18,6 +18,8 @@ HAPPENINGS: Mapping[str, str] = {
     "login.refused": "a login failed",
     "message.accepted": "a client heard 250 to the end of a message",
     "message.refused": "MAIL, RCPT or the whole message was refused",
+    "message.checked": "a message of a stranger was checked: SPF, DKIM, DMARC",
+    "dmarc.reported": "the owner of another domain was told what was seen of its mail",
     "address.expanded": "an address stood for others",
     "message.stored": "a message is in mailboxes, on disk",
     "message.queued": "a message for elsewhere is in the queue, on disk",

@@ -87,6 +87,11 @@ def _refused(w: _Words) -> str:
     return f"refused to {w.client} at {w.stage}, from <{w.sender}>{about}: {w.reply}{cause}; session {w.session}"
 
 
+def _checked(w: _Words) -> str:
+    author = w.with_field(" in the name of ", "author")
+    return f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]: {w.action}; session {w.session}"
+
+
 def _expanded(w: _Words) -> str:
     return f"{w.recipient} stands for {', '.join(filter(None, (w.mailboxes, w.outside)))}"
 
@@ -126,6 +131,8 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "login.refused": _login_refused,
     "message.accepted": _accepted,
     "message.refused": _refused,
+    "message.checked": _checked,
+    "dmarc.reported": lambda w: f"{w.recipients} were told what was seen of mail of {w.domain}",
     "address.expanded": _expanded,
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
