@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 from email.message import Message
 
@@ -133,6 +134,11 @@ def test_endless_nesting_ends() -> None:
         seven_bit(text)
 
 
+def test_message_of_countless_parts_is_refused_at_once() -> None:
+    with pytest.raises(CannotRecode):
+        seven_bit(multipart("mixed", *[b"\n\xff"] * 100_000))
+
+
 def test_signed_part_beside_one_that_does_not_fit_is_left_alone() -> None:
     signed = multipart("signed", b"\nHello ", b"Content-Type: application/pgp-signature\n\nx")
     text = seven_bit(multipart("mixed", signed, b"\n" + UMLAUTS))
@@ -193,3 +199,27 @@ def test_any_text_comes_back_in_seven_bits(words: str, in_multipart: bool) -> No
     recoded = seven_bit(text)
     assert recoded.isascii()
     assert leaves(recoded) == [("text/plain", body)]
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(b"Content-Type: multipart/mixed; boundary=a\n", b'Content-Type: multipart/digest; boundary="a b\n'),
+        *(b"Content-Type: message/rfc822\n", b"Content-Type: text/plain; charset*0*=x''%ff\n", b"Content-Type:;;=\n"),
+        *(b"Content-Transfer-Encoding: binary\n", b"content-transfer-encoding : 8BIT;\n x\n", b"MIME-Version: 1.0\n"),
+        *(b"\n", b"\n\n", b"--a\n", b"--a--\n", b"--a b\n", b"--", b"a", b" ", b"\t\n", b"=\n", b"."),
+        *(b"\r", b"\0", b"\xff", b"\xc3\xbc", b"x" * 1000, b":", b"Subject: x\n"),
+    ]
+)
+
+
+@given(st.lists(FRAGMENTS, max_size=30).map(b"".join))
+def test_whatever_comes_is_made_to_fit_or_refused(text: bytes) -> None:
+    with contextlib.suppress(CannotRecode):
+        assert seven_bit(text).isascii()
+    try:
+        recoded = textual(text.replace(b"\n", b"\r\n"))
+    except CannotRecode:
+        return
+    assert b"\r" not in recoded
+    assert b"\0" not in recoded
+    assert max(map(len, recoded.split(b"\n"))) <= 998

@@ -20,6 +20,8 @@ from twisted_mail.message.header import FIELD, has_field, without_field
 
 MAX_DEPTH = 50
 """Parts within parts."""
+MAX_PARTS = 10_000
+"""Lines that begin with --, in all: each may be a part to be looked into."""
 MAX_LINE = 998
 """Octets without the line end (RFC 5322 §2.1.1)."""
 AT_ONCE = 57 * 1000
@@ -44,13 +46,19 @@ class _Way:
 
 def seven_bit(text: bytes) -> bytes:
     """*text*, LF line ends, in ASCII.  Raises CannotRecode."""
-    return _entity(text, _Place(_Way(b"\n", bytes.isascii)))
+    return _whole(text, _Way(b"\n", bytes.isascii))
 
 
 def textual(octets: bytes) -> bytes:
     """*octets* as they came by BINARYMIME, as text with LF line ends.  Raises CannotRecode."""
-    text = _entity(octets, _Place(_Way(b"\r\n", _is_text)))
+    text = _whole(octets, _Way(b"\r\n", _is_text))
     return text if text.endswith(b"\n") or not text else text + b"\n"
+
+
+def _whole(octets: bytes, way: _Way) -> bytes:
+    if octets.count(b"\n--") > MAX_PARTS:
+        raise CannotRecode("it has too many parts")
+    return _entity(octets, _Place(way))
 
 
 def _is_text(octets: bytes) -> bool:
