@@ -105,6 +105,16 @@ class DkimTests(KeyCase):
         self.assertIn("signs from now on; publish these records", self.rotate())
         self.assertEqual(["active", "active"], self.stages())
 
+    def test_removed_domain_signs_nothing_any_more(self) -> None:
+        names = [row["name"] for row in self.rows()]
+        said = self.succeed("domain", "remove", "example.org")
+        self.assertIn(f"its DKIM keys are deleted; take {' and '.join(names)} out of DNS", said)
+        self.assertEqual([], self.rows())
+        self.assertEqual(
+            [], os.listdir(os.path.join(self.folder, "maildirs", ".server", "keys", "dkim", "example.org"))
+        )
+        self.assertIn("_domainkey", self.succeed("domain", "add", "example.org"))
+
     def test_domain_of_somebody_else_is_refused(self) -> None:
         self.fail_with("is not a domain of this server", "dkim", "rotate", "elsewhere.example")
         self.fail_with("is not a domain of this server", "dkim", "show", "elsewhere.example")

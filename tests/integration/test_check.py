@@ -25,6 +25,7 @@ HOST = "mail.example.org"
 def dns_of(server: ServerProcess) -> Iterator[Zones]:
     """What init says should be there for this server, in a DNS of its own."""
     ports = server.ports
+    keys = json.loads(server.admin("dkim", "show", "--json").stdout)
     services = {"submissions": ports.submissions, "submission": ports.submission, "pop3s": ports.pop3s}
     with Zones(
         {
@@ -34,6 +35,7 @@ def dns_of(server: ServerProcess) -> Iterator[Zones]:
             **{f"_{name}._tcp.{DOMAIN}": {"SRV": [f"0 1 {port} {HOST}."]} for name, port in services.items()},
             f"_pop3._tcp.{DOMAIN}": {"SRV": [f"0 1 {ports.pop3} {HOST}."]},
             reverse(ADDRESS): {"PTR": [f"{HOST}."]},
+            **{row["name"]: {"TXT": [row["value"]]} for row in keys},
         }
     ) as zones:
         yield zones
@@ -84,7 +86,8 @@ def test_right_server_has_nothing_that_matters(open_server: ServerProcess) -> No
         others = [line for line in lines if line[1] not in ("clock", "disk")]
         assert [line for line in others if line[0] != "ok"] == []
         assert {line[1] for line in others} == {
-            *("configuration", "ports", "certificate", "files", "addresses", "dns", "reverse", "relay", "queue", "try")
+            *("configuration", "ports", "certificate", "files", "addresses", "dns", "reverse", "relay", "queue", "try"),
+            "signatures",
         }
         for sentence in (
             f"DNS says {HOST} is {ADDRESS}",

@@ -73,7 +73,15 @@ def make_first_keys(store: KeyStore, domain: str) -> list[Record]:
     try:
         if not store.pairs(domain):
             store.save(domain, [first_pair(int(time.time()))])
-        return [key_record(key) for pair in store.pairs(domain) for key in store.keys(domain, pair)]
+    except KeyStoreError as error:
+        raise CommandError(str(error)) from error
+    return [key_record(key) for key in all_keys(store, domain)]
+
+
+def all_keys(store: KeyStore, domain: str) -> list[SigningKey]:
+    """Those of each pair."""
+    try:
+        return [key for pair in store.pairs(domain) for key in store.keys(domain, pair)]
     except KeyStoreError as error:
         raise CommandError(str(error)) from error
 

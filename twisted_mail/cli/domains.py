@@ -11,11 +11,12 @@ from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
 from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings, parsed_settings
 from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
-from twisted_mail.cli.dkim import make_first_keys
+from twisted_mail.cli.dkim import all_keys, make_first_keys
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_rows, timestamp
 from twisted_mail.incoming import DMARC
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
+from twisted_mail.policy.dkim.keyrecord import record_name
 from twisted_mail.policy.findings import Handling
 from twisted_mail.signing import key_store
 from twisted_mail.smtp.address import Address
@@ -101,7 +102,12 @@ def remove_domain(arguments: argparse.Namespace) -> None:
     config = configuration(arguments)
     with opened_directory(config) as directory:
         directory.remove_domain(name, force=arguments.force)
+        store = key_store(config)
+        names = " and ".join(record_name(each.selector, each.domain) for each in all_keys(store, name))
+        store.remove(name)
     print(f"removed {name}")
+    if names:
+        print(f"its DKIM keys are deleted; take {names} out of DNS")
     folder = os.path.join(config.data, name)
     if os.path.isdir(folder):
         print(f"its mail stays in {folder}; delete that folder if nobody needs it")

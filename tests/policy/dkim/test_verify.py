@@ -183,6 +183,7 @@ RECORDS = {
     "v=DKIM1; k=ed25519; t=s; p={p}": ("pass", ""),
     "v=spf1 -all": ("permerror", "another version"),
     "hello": ("permerror", "cannot be read"),
+    "v=DKIM1; k=x\n Evil: yes; p={p}": ("permerror", "its key is for xEvilyes, the"),
 }
 OTHER = new_key(Algorithm.ED25519)
 

@@ -16,7 +16,7 @@ from twisted_mail.policy.dkim.algorithms import (
     load_public_key,
     public_octets,
 )
-from twisted_mail.policy.dkim.tags import TagError, colon_list, parse_tags
+from twisted_mail.policy.dkim.tags import TagError, colon_list, parse_tags, shown
 
 MAX_RECORDS = 4
 """Of one name that are looked at: there should be one (RFC 6376 §3.6.2.2)."""
@@ -87,7 +87,7 @@ def _check_purpose(tags: dict[str, str], algorithm: Algorithm) -> None:
     if "v" in tags and (tags["v"] != "DKIM1" or next(iter(tags)) != "v"):
         raise RecordError("its key record is of another version than DKIM1")
     if (key_type := tags.get("k", "rsa")) != algorithm.key_type:
-        raise RecordError(f"its key is for {key_type}, the signature is {algorithm.value}")
+        raise RecordError(f"its key is for {shown(key_type)}, the signature is {algorithm.value}")
     if "h" in tags and "sha256" not in colon_list(tags["h"]):
         raise RecordError("its key is not for sha256")
     if not {"*", "email"} & set(colon_list(tags.get("s", "*"))):

@@ -66,6 +66,14 @@ class KeyStore:
         _write(self.state_file(domain), json.dumps({"pairs": state}, indent=1).encode())
         self._remove_others(domain, pairs)
 
+    def remove(self, domain: str) -> None:
+        """Whoever may send from here could write in its name otherwise, once it is nobody's."""
+        if not os.path.isdir(f"{self._folder}/{domain}"):
+            return
+        with suppress(FileNotFoundError):
+            os.unlink(self.state_file(domain))
+        self._remove_others(domain, ())
+
     def keys(self, domain: str, pair: KeyPair) -> tuple[SigningKey, ...]:
         """Those of one pair.  Raises KeyStoreError."""
         return tuple(

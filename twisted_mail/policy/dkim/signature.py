@@ -14,7 +14,7 @@ from enum import Enum
 from twisted_mail.message.header import fields
 from twisted_mail.policy.dkim.algorithms import Algorithm, WrongKey, decode_base64
 from twisted_mail.policy.dkim.canonical import BodyPart, Form, canonical_field
-from twisted_mail.policy.dkim.tags import TagError, colon_list, parse_tags
+from twisted_mail.policy.dkim.tags import TagError, colon_list, parse_tags, shown
 from twisted_mail.smtp.address import MAX_DOMAIN, AddressError, parse_domain
 
 MAX_FIELD = 16 * 1024
@@ -144,7 +144,7 @@ def parse_seal(tags: Mapping[str, str], field: bytes) -> Seal:
     algorithm = _required(tags, "a")
     if algorithm not in {known.value for known in Algorithm}:
         old = " any more (RFC 8301)" if algorithm == "rsa-sha1" else ""
-        raise SignatureError(f"signatures by {_shown(algorithm)} are not taken{old}")
+        raise SignatureError(f"signatures by {shown(algorithm)} are not taken{old}")
     return Seal(
         domain=_domain(_required(tags, "d")),
         selector=_domain(_required(tags, "s")),
@@ -216,16 +216,11 @@ def _form(text: str) -> Form:
     try:
         return Form(text)
     except ValueError:
-        raise SignatureError(f"there is no canonical form {_shown(text)}") from None
+        raise SignatureError(f"there is no canonical form {shown(text)}") from None
 
 
 def _domain(text: str) -> str:
     try:
         return parse_domain(text[: MAX_DOMAIN + 1])
     except AddressError:
-        raise SignatureError(f"{_shown(text)} is not a domain name") from None
-
-
-def _shown(text: str) -> str:
-    """For a reason: as short as it may be, and without what has a meaning in a header field."""
-    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in ".-_/"))[:40] or "that"
+        raise SignatureError(f"{shown(text)} is not a domain name") from None

@@ -34,7 +34,7 @@ def parse_tags(text: bytes) -> dict[str, str]:
             raise TagError("it is not a list of tag=value")
         name, value = match.groups()
         if name in tags:
-            raise TagError(f"it has {name}= twice")
+            raise TagError(f"it has {shown(name)}= twice")
         tags[name] = value.strip(_WHITE_SPACE)
     return tags
 
@@ -47,3 +47,8 @@ def without_white_space(text: str) -> str:
 def colon_list(text: str) -> list[str]:
     """The values of a tag that holds several."""
     return [value.strip(_WHITE_SPACE) for value in text.split(":")]
+
+
+def shown(text: str) -> str:
+    """A value for a reason: short, and without what has a meaning in a header field or in a reply."""
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in ".-_/"))[:40] or "that"
