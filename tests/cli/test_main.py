@@ -84,6 +84,13 @@ class DomainTests(CommandCase):
         self.assertRegex(row["created"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertRegex(self.succeed("domain", "list"), r"(?m)^example\.org +1 +0 ")
 
+    def test_records_for_its_zone_are_shown_with_its_keys(self) -> None:
+        self.succeed("domain", "add", "example.org")
+        shown = self.succeed("domain", "records", "example.org")
+        self.assertIn("\nexample.org. 3600 IN MX 10 mail.example.org.\n", shown)
+        self.assertRegex(shown, r'(?m)^\w+\._domainkey\.example\.org\. 3600 IN TXT "v=DKIM1; ')
+        self.fail_with("mailserver domain add example.net", "domain", "records", "example.net")
+
     def test_domain_may_leave_senders_as_they_are(self) -> None:
         self.succeed("domain", "add", "example.org")
         self.assertEqual("example.org: srs=off\n", self.succeed("domain", "set", "example.org", "srs=off"))

@@ -118,6 +118,11 @@ def ports_of(config: Config) -> dict[str, int]:
     return ports
 
 
+def place_of(config: Config) -> Place:
+    """The server of this configuration; one that is on loopback only, as it would be if it were not."""
+    return Place(config.hostname, own_addresses(), ports_of(config) or usual_ports())
+
+
 def own_addresses() -> list[str]:
     """The addresses from which this machine speaks to the Internet, as far as they are valid there.  Sends nothing."""
     found = []

@@ -10,8 +10,9 @@ from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
 from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings, parsed_settings
-from twisted_mail.cli.commandline import Parser, add_command, add_json, subcommands
-from twisted_mail.cli.dkim import all_keys, make_first_keys
+from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json, subcommands
+from twisted_mail.cli.dkim import all_keys, key_record, make_first_keys
+from twisted_mail.cli.dnsrecords import place_of, zone_text
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_rows, timestamp
 from twisted_mail.incoming import DMARC
@@ -41,7 +42,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
 
 
 def add_family(parser: Parser) -> None:
-    """domain add, list, set, remove."""
+    """domain add, list, set, records, remove."""
     commands = subcommands(parser)
     add = add_command(commands, "add", "Take mail for a domain.", add_domain)
     add.add_argument("domain", metavar="DOMAIN")
@@ -49,6 +50,8 @@ def add_family(parser: Parser) -> None:
     setting = add_set_command(commands, "a domain", ATTRIBUTES, set_attributes)
     setting.add_argument("domain", metavar="DOMAIN")
     add_settings(setting)
+    text = "Show the DNS records that a domain should have, for its zone."
+    add_command(commands, "records", text, show_records).add_argument("domain", metavar="DOMAIN")
     remove = add_command(commands, "remove", "Take no more mail for a domain; mail on disk stays.", remove_domain)
     remove.add_argument("domain", metavar="DOMAIN")
     remove.add_argument("--force", action="store_true", help="with all its accounts and aliases")
@@ -95,6 +98,16 @@ def set_attributes(arguments: argparse.Namespace) -> None:
 
 def _in_words(values: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in values.items()]
+
+
+def show_records(arguments: argparse.Namespace) -> None:
+    name = domain_name(arguments.domain)
+    config = configuration(arguments)
+    with opened_directory(config) as directory:
+        if name not in [domain.name for domain in directory.domains()]:
+            raise CommandError(f"{name} is not one of our domains; add it: mailserver domain add {name}")
+        signatures = [key_record(key) for key in all_keys(key_store(config), name)]
+    print(zone_text(name, place_of(config), signatures), end="")
 
 
 def remove_domain(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import TestCase
 
 from tests.cli.checks.situations import ADDRESS, DOMAIN, HOSTNAME, Table, config_of, lines, situation
-from twisted_mail.cli.checks import records as records_module
+from twisted_mail.cli import dnsrecords
 from twisted_mail.cli.checks.records import check_dns, check_reverse
 from twisted_mail.cli.dnsrecords import Place, ports_of, records
 
@@ -15,7 +15,7 @@ REVERSE = "25.2.0.192.in-addr.arpa"
 
 class RecordCase(TestCase):
     def setUp(self) -> None:
-        self.patch(records_module, "own_addresses", lambda: [ADDRESS])
+        self.patch(dnsrecords, "own_addresses", lambda: [ADDRESS])
         self.config = config_of(TLS)
         wanted = records(DOMAIN, Place(HOSTNAME, [ADDRESS], ports_of(self.config)))
         self.right: dict[tuple[str, str], list[str]] = {(each.name, each.type): [each.value] for each in wanted}

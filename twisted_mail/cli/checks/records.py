@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from twisted_mail.cli.checks.finding import Finding, Level, Situation, advice, fault, ok
 from twisted_mail.cli.checks.resolver import NoAnswer, Resolver
-from twisted_mail.cli.dnsrecords import Place, Purpose, Record, own_addresses, ports_of, records
+from twisted_mail.cli.dnsrecords import Place, Purpose, Record, place_of, records
 from twisted_mail.config import Config
 
 _ASK = "cat /etc/resolv.conf   (and [dns] servers); on the server itself Unbound is a good resolver"
@@ -19,7 +19,7 @@ def check_dns(situation: Situation) -> Iterator[Finding]:
         yield ok(_LOCAL_ONLY)
         return
     config, dns = situation.config, situation.dns
-    place = Place(config.hostname, own_addresses(), ports_of(config))
+    place = place_of(config)
     try:
         yield from _host(place, dns)
         looks = [*_LOOKS, *([_autoconfig] if _has_public_web(config) else [])]
