@@ -87,9 +87,16 @@ def test_any_value_is_read(value: bytes) -> None:
         (b"From: a@example.org\nFrom: b@example.net\n", ("example.org", "example.net")),
         (b"From :\n a@example.org\n", ("example.org",)),
         (b"From: alice\n", ()),
-        (b"From: a@example.org, nobody at all\n", ()),
+        (b"From: a@example.org, nobody at all\n", ("example.org",)),
+        (b"From: ceo@bank.example <x@evil.example>\n", ("bank.example", "evil.example")),
+        (b'From: ceo@bank.example, "garbage\n', ("bank.example",)),
+        (b"From: <ceo@bank.example\x00> <x@evil.example>\n", ("bank.example", "evil.example")),
+        (b"From: a@b@evil.example\n", ("b", "evil.example")),
+        (b"From: staff: a@x.example, b@y.example;\n", ("x.example", "y.example")),
         (b"Sender: a@example.org\n", ()),
-        (b"From: " + b"<" * 9000 + b"a@example.org\n", ()),
+        (b"From: ceo@bank.example, " + b"<" * 9000 + b"a@example.org\n", ("bank.example",)),
+        (b"From: \n", ()),
+        (b"From: @\n", ()),
     ],
 )
 def test_domains_of_the_authors(header: bytes, domains: tuple[str, ...]) -> None:
