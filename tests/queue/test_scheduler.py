@@ -374,6 +374,7 @@ class ReportTests(SchedulerCase):
             (text,) = self.postbox.texts
             self.assertIn(b"Status: 5.4.7", text)
             self.assertIn(b"the time in which it was\nto be delivered is over", text)
+            self.assertIn(str(answer.reply).encode(), text.replace(b"\n ", b" "))
             self.assertIn(b"Deliver-By-Date: Fri, 15 Jan 2027 ", text)
             self.go(HOUR)
 

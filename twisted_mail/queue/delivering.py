@@ -16,13 +16,12 @@ from twisted.logger import Logger
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal
-from twisted_mail.queue.entry import NO_ANSWER, QueueEntry
+from twisted_mail.queue.entry import NO_ANSWER, LastAttempt, QueueEntry
 from twisted_mail.smtp.envelope import MailOptions, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
 _log = Logger()
 
-LATE = SMTPError.of(554, "4.7", "It was not delivered within the time that the sender set")
 OUR_FAULT = SMTPError.of(451, "3.0", "This server could not make the attempt, it will try again")
 
 
@@ -49,6 +48,12 @@ class Outcome:
     def same_for_all(cls, recipients: Sequence[Recipient], error: SMTPError) -> Outcome:
         return cls(dict.fromkeys(recipients, error))
 
+    @classmethod
+    def too_late(cls, entry: QueueEntry, recipients: Sequence[Recipient]) -> Outcome:
+        """See `is_too_late`; with what was said at each one's last attempt."""
+        last = {each.recipient: each.last for each in entry.recipients}
+        return cls({recipient: _late(last[recipient]) for recipient in recipients})
+
     @property
     def contact(self) -> Contact:
         found = {_contact(error) for error in self.results.values()}
@@ -63,6 +68,13 @@ class Outcome:
     def trouble(self) -> SMTPError:
         """Why the contact is SILENT."""
         return next(error for error in self.results.values() if error is not None and _contact(error) is Contact.SILENT)
+
+
+def _late(last: LastAttempt | None) -> SMTPError:
+    text = "It was not delivered within the time that the sender set"
+    if last is not None:
+        text += f"; at the last attempt: {' '.join(str(last.reply).split())}"
+    return SMTPError.of(554, "4.7", text)
 
 
 def _contact(error: SMTPError | None) -> Contact:
@@ -83,8 +95,8 @@ async def deliver(
     target: IDeliveryTarget, entry: QueueEntry, recipients: Sequence[Recipient], message: Message, now: float
 ) -> Outcome:
     """Raises CancelledError only."""
-    if (late := too_late(entry, now)) is not None:
-        return Outcome.same_for_all(recipients, late)
+    if is_too_late(entry, now):
+        return Outcome.too_late(entry, recipients)
     answers: dict[Recipient, SMTPError | None] = {}
     delivery: IDelivery | None = None
     try:
@@ -110,10 +122,10 @@ async def deliver(
             delivery.abort()
 
 
-def too_late(entry: QueueEntry, now: float) -> SMTPError | None:
-    """Why *entry* is not sent any more: it was to return if it had not arrived by now (RFC 2852 §4)."""
+def is_too_late(entry: QueueEntry, now: float) -> bool:
+    """*entry* is not sent any more: it was to return if it had not arrived by now (RFC 2852 §4)."""
     by = options_at(entry, now).deliver_by
-    return LATE if by is not None and by.overdue is Overdue.RETURN and by.seconds <= 0 else None
+    return by is not None and by.overdue is Overdue.RETURN and by.seconds <= 0
 
 
 def options_at(entry: QueueEntry, now: float) -> MailOptions:

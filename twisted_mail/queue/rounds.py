@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from twisted_mail.interfaces import IDeliveryTarget, RemoteRefusal
 from twisted_mail.message.identifier import message_id, milliseconds_of
-from twisted_mail.queue.delivering import OUR_FAULT, Contact, Outcome, deliver, too_late
+from twisted_mail.queue.delivering import OUR_FAULT, Contact, Outcome, deliver, is_too_late
 from twisted_mail.queue.destination import Bounds, Destinations
 from twisted_mail.queue.entry import PendingReport, QueuedRecipient, QueueEntry, Situation, State
 from twisted_mail.queue.reports import Reporter, ReportRules
@@ -296,8 +296,11 @@ class Rounds:
             entry = await self._entry(current)
         except FileNotFoundError as gone:
             return await self._vanished(current, gone)
-        error = too_late(entry, self._clock.seconds()) or error
-        await self._note(current, destination, Outcome.same_for_all(self._recipients(entry, destination), error))
+        recipients = self._recipients(entry, destination)
+        if is_too_late(entry, self._clock.seconds()):
+            await self._note(current, destination, Outcome.too_late(entry, recipients))
+        else:
+            await self._note(current, destination, Outcome.same_for_all(recipients, error))
 
     async def _note(self, current: Round, destination: str, outcome: Outcome) -> None:
         """Record what became of an attempt; the last of a round settles the message."""
