@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail.protocols.connection import SWEEP_INTERVAL, Connection, ConnectionFactory, Farewell, Listener
 from twisted_mail.protocols.limits import ConnectionLimits
+from twisted_mail.transcript import Transcript
 
 
 class LineSession:
@@ -22,6 +23,7 @@ class LineSession:
     def __init__(self) -> None:
         self.buffer = b""
         self.output = b""
+        self.transcript = Transcript()
 
     def greet(self) -> None:
         self.output += b"hello\n"
