@@ -61,6 +61,7 @@ HOUSE = {
     "demo",
     "owncertificate",
     "cli",
+    "moving",
     "testing",
 }
 

@@ -239,6 +239,13 @@ def run_now(job: Job) -> None:
         raise entry.error
 
 
+def run_together(jobs: Sequence[Job], syncing: Syncing) -> list[Exception | None]:
+    """Both phases of all *jobs* in this thread, with shared syncs; for each None, or why it failed.  Blocks."""
+    batch = [_Entry(job, Phase.BOTH) for job in jobs]
+    run_batch(batch, syncing)
+    return [entry.error for entry in batch]
+
+
 def run_batch(batch: Sequence[_Entry], syncing: Syncing) -> None:
     """All phases of all jobs, in the thread."""
     for entry in batch:

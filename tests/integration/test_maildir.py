@@ -156,7 +156,7 @@ def test_unique_ids_survive_a_restart(new_server: Callable[..., ServerProcess]) 
 class Dovecot:
     """Its POP3 server and its delivery agent on one Maildir, without daemon and login."""
 
-    def __init__(self, folder: Path, maildir: Path) -> None:
+    def __init__(self, folder: Path, maildir: Path, uidl_format: str = "%f") -> None:
         self._libexec = Path(require_program("/usr/lib/dovecot/pop3", "dovecot-pop3d")).parent
         self._maildir = maildir
         self._home = folder / "dovecot"
@@ -164,7 +164,7 @@ class Dovecot:
         self._config = self._home / "dovecot.conf"
         self._config.write_text(
             f"base_dir = {self._home}/run\nlog_path = /dev/stderr\nmail_location = maildir:{maildir}\n"
-            "ssl = no\npop3_uidl_format = %f\nfirst_valid_uid = 1\n"
+            f"ssl = no\npop3_uidl_format = {uidl_format}\nfirst_valid_uid = 1\n"
         )
 
     def run(self, name: str, octets: bytes) -> bytes:

@@ -30,6 +30,10 @@ UIDS: tuple[tuple[str, str | None], ...] = (
     (",S=1", None),
     (":2,S", None),
     ("~!", "~!"),
+    (f"{OURS},S=1,W=2,UIDL=Z", OURS),
+    (f"{OURS},S=1,W=2,UIDL=!!", OURS),
+    (f"{OURS},S=1,W=2,UIDL=w7w", OURS),  # "ü"
+    (f"{OURS},S=1,W=2:2,UIDL=YWJj", OURS),
 )
 
 # file name -> octets on the wire that it announces
@@ -53,6 +57,15 @@ class NameTests(SynchronousTestCase):
             part = name.split(":")[0].split(",")[0]
             expected = uid or hashlib.sha256(os.fsencode(part)).hexdigest()
             self.assertEqual(expected, maildir.uid_of(name), name)
+
+    def test_uid_of_another_server_is_kept_whatever_is_in_it(self) -> None:
+        for uid in ("0000012a5f3b2c1d", "UID1-1700000000", "a/b:c,d", ".", "!" * 70, "~", '"#$%', "1.M2P3.host,S=5"):
+            name = maildir.keeping_uid(f"{OURS},S=100,W=110", uid)
+            for flags in ("", ":2,S", ":2,"):
+                self.assertEqual(uid, maildir.uid_of(name + flags))
+                self.assertEqual(110, maildir.wire_size_of(name + flags))
+            self.assertLess(len(name), 255)
+            self.assertNotIn("/", name)
 
     def test_uid_is_always_one_that_pop3_can_say(self) -> None:
         for name, _ in UIDS:

@@ -17,6 +17,19 @@ def add_password_option(parser: Parser) -> None:
     )
 
 
+def ask_password(arguments: argparse.Namespace, place: object) -> str:
+    """The password for *place*, where the person has one already.  Raises CommandError."""
+    if arguments.password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password for {place}: ")
+    else:
+        raise CommandError("there is no terminal to ask for the password; use --password-stdin")
+    if not password or any(ord(character) < 32 for character in password):
+        raise CommandError("the password is empty, or holds control characters; give the one of the other server")
+    return password
+
+
 def read_password(arguments: argparse.Namespace, address: object) -> str:
     """The new password of *address*.  Raises CommandError."""
     if arguments.password_stdin:

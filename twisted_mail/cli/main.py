@@ -17,10 +17,12 @@ from twisted_mail.cli import (
     explain,
     init,
     mailreports,
+    moving,
     queue,
     send,
     suppression,
     trying,
+    uidldiff,
 )
 from twisted_mail.cli.commandline import CommandError, Parser, new_parser, subcommands
 from twisted_mail.config import ConfigError
@@ -40,6 +42,9 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("send", "Send the message on standard input, as sendmail does.", send.add_family),
     ("dmarc", "What others say about mail from your domains.", mailreports.add_dmarc),
     ("tlsrpt", "What others say about TLS on the way to you.", mailreports.add_tlsrpt),
+    ("import", "Take mail from another server into an account.", moving.add_import),
+    ("export", "Write the mail of an account for another program.", moving.add_export),
+    ("uidl-diff", "Say whether anybody would download anything again.", uidldiff.add_family),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""

@@ -1,9 +1,9 @@
 """The Maildir format: how files are named, and what a folder holds.  Synchronous, and without a memory.
 
 A message is a file in `new/` or `cur/`; its name is SECONDS.UNIQUE.HOST, then perhaps `,S=` (octets on disk), `,W=`
-(octets on the wire) and, if it is internationalised, `,D=` (octets on the wire with its header in ASCII), then perhaps
-`:2,` and flags.  Names are text as the os module gives it: octets that are not UTF-8 are surrogates.  A missing folder
-is an empty one.
+(octets on the wire), if it is internationalised `,D=` (octets on the wire with its header in ASCII), and if it came
+from another server `,UIDL=` (the unique-id that it had there, docs/decisions/0026), then perhaps `:2,` and flags.
+Names are text as the os module gives it: octets that are not UTF-8 are surrogates.  A missing folder is an empty one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 
 from twisted_mail.content import Message
@@ -25,6 +26,9 @@ _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
 
 # unique-id = 1*70 of 0x21 to 0x7E (RFC 1939 §7), up to the first "," or ":"
 _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
+_VALID_UID = re.compile(rb"[!-~]{1,70}")
+_KEPT = ",UIDL="
+_KEPT_UID = re.compile(r",UIDL=([A-Za-z0-9_-]{2,96})(?=[,:]|\Z)")
 _WIRE_SIZE = re.compile(r",W=([0-9]{1,15})(?=[,:]|\Z)")
 _DOWNGRADED_SIZE = re.compile(r",D=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
@@ -49,6 +53,14 @@ def final_name(unique_name: str, size: int, wire_size: int, downgraded: int | No
     return sizes if downgraded is None else f"{sizes},D={downgraded}"
 
 
+def keeping_uid(name: str, uid: str) -> str:
+    """*name*, without flags, as that of a message whose unique-id is *uid*, 1 to 70 characters of 0x21 to 0x7E.
+
+    In base64: a unique-id may hold `/`, `:` and `,`, which a name may not.
+    """
+    return f"{name}{_KEPT}{urlsafe_b64encode(uid.encode('ascii')).decode('ascii').rstrip('=')}"
+
+
 def downgraded_size(message: Message) -> int | None:
     """Octets on the wire of an internationalised message once its header is in ASCII (docs/decisions/0004).
 
@@ -67,11 +79,19 @@ def downgraded_size(message: Message) -> int | None:
 def uid_of(name: str) -> str:
     """The unique-id of a file: its name up to the first `,` or `:`, or a digest of that where POP3 cannot say it.
 
+    One that came with another unique-id from another server keeps that.
     Never change this: every client would download all mail again.
     """
+    if _KEPT in name and (kept := _kept_uid(name)):
+        return kept
     if match := _UID.match(name):
         return match.group()
     return digest(re.split("[,:]", name, maxsplit=1)[0])
+
+
+def is_uid(text: str) -> bool:
+    """Whether POP3 can say it (RFC 1939 §7)."""
+    return text.isascii() and _VALID_UID.fullmatch(text.encode("ascii")) is not None
 
 
 def digest(text: str) -> str:
@@ -152,6 +172,17 @@ def unique_ids(paths: list[str]) -> list[str]:
                 uids[index] = uid = digest(name_of(paths[index]))
             seen.add(uid)
     return uids
+
+
+def _kept_uid(name: str) -> str | None:
+    """What `keeping_uid` was told; None: nobody but another program can have written that."""
+    match = _KEPT_UID.search(name)
+    if match is None or ":" in name[: match.start()]:
+        return None
+    with suppress(ValueError):
+        octets = urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))
+        return octets.decode("ascii") if _VALID_UID.fullmatch(octets) else None
+    return None
 
 
 def _number(pattern: re.Pattern[str], name: str) -> int | None:
