@@ -31,14 +31,28 @@ class CertificateTests(TestCase):
         return [line.replace(str(config.tls.certificate), "FILE") for line in found]
 
     def test_names_are_compared_with_the_host_name(self) -> None:
-        self.assertEqual("ok: the certificate is for mail.example.org", self.look(self.config("mail.example.org"))[0])
+        self.assertEqual("ok: the certificate is for mail.example.org", self.look(self.config("mail.example.org"))[1])
         self.assertEqual(
             "FAULT: the certificate is for www.example.org, example.org and not for mail.example.org: mail programs "
             "will not trust it -> certbot certonly --standalone -d mail.example.org   (or write the name that it has "
             "as hostname)",
-            self.look(self.config("www.example.org", "example.org"))[0],
+            self.look(self.config("www.example.org", "example.org"))[1],
         )
-        self.assertIn("is for no name at all", self.look(self.config())[0])
+        self.assertIn("is for no name at all", self.look(self.config())[1])
+
+    def test_certificates_for_other_names_count_too(self) -> None:
+        config = config_of(NO_PORTS + TLS + 'names = "live"\n')
+        assert config.tls.certificate is not None
+        folder = Path(config.tls.certificate).parent / "live" / "mail.example.org"
+        folder.mkdir(parents=True)
+        Path(config.tls.certificate).write_bytes(Issuer().identity("www.example.org").certificate)
+        (folder / "privkey.pem").touch()
+        (folder / "fullchain.pem").write_text("not yet")
+        found = self.look(config)
+        self.assertTrue(found[1].startswith(f"FAULT: {folder}/fullchain.pem cannot be read: "), found)
+        self.assertTrue(found[2].startswith("FAULT: the certificate is for www.example.org and not for "), found)
+        (folder / "fullchain.pem").write_bytes(Issuer().identity("mail.example.org").certificate)
+        self.assertEqual("ok: the certificate is for mail.example.org", self.look(config)[2])
 
     def test_star_is_one_whole_label(self) -> None:
         self.assertTrue(covers(["*.example.org"], "mail.example.org"))
@@ -54,7 +68,7 @@ class CertificateTests(TestCase):
             (0.0, "FAULT: FILE is good for 1 days more, until "),
             (3.0, "FAULT: FILE ended on "),
         ):
-            found = self.look(config, days + 0.01)[1]
+            found = self.look(config, days + 0.01)[0]
             self.assertTrue(found.startswith(expected), found)
         self.assertEqual(2, LIFETIME.days)
 

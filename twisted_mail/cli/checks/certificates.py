@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -33,15 +33,19 @@ def check_certificates(situation: Situation) -> Iterator[Finding]:
     if config.tls.certificate is None:
         yield _without(config)
         return
-    try:
-        leaf = load_leaf(config.tls.certificate)
-    except (OSError, ValueError) as error:
-        yield fault(f"{config.tls.certificate} cannot be read: {error}", "run this as root, or put a PEM file there")
-        return
-    yield _names(leaf, config)
+    leaves = []
     for path in certificate_files(config.tls):
-        yield _days(load_leaf(path), path, situation.now, _ITS_LOG if config.tls.acme else _RENEW)
-    yield from _shown(leaf, situation)
+        try:
+            leaves.append(load_leaf(path))
+        except (OSError, ValueError) as error:
+            yield fault(f"{path} cannot be read: {error}", "run this as root, or put a PEM file there")
+        else:
+            yield _days(leaves[-1], path, situation.now, _ITS_LOG if config.tls.acme else _RENEW)
+    if leaves:
+        yield _names(leaves, config)
+        # a client that asks for the name gets the one that is for it
+        fitting = [leaf for leaf in leaves if covers(names_of(leaf), config.hostname)]
+        yield from _shown((fitting or leaves)[0], situation)
 
 
 def _without(config: Config) -> Finding:
@@ -51,8 +55,8 @@ def _without(config: Config) -> Finding:
     return fault("there is no certificate, so nobody can log in", remedy)
 
 
-def _names(leaf: x509.Certificate, config: Config) -> Finding:
-    names = names_of(leaf)
+def _names(leaves: Sequence[x509.Certificate], config: Config) -> Finding:
+    names = [name for leaf in leaves for name in names_of(leaf)]
     if covers(names, config.hostname):
         return ok(f"the certificate is for {config.hostname}")
     listed = ", ".join(names) or "no name at all"
