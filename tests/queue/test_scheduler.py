@@ -234,6 +234,23 @@ class TargetTests(SchedulerCase):
 
 
 class DestinationTests(SchedulerCase):
+    def test_no_more_messages_go_out_than_can_be_recorded(self) -> None:
+        """After a crash all that went out and is not recorded goes again: it must not be more than connections."""
+        self.restart(bounds=Bounds(per_destination=1))
+        removals: list[Deferred[None]] = []
+
+        async def remove(identifier: str) -> None:
+            removals.append(Deferred())
+            await removals[-1]
+
+        self.patch(self.spool, "remove", remove)
+        for _ in range(3):
+            self.put("bob@example.net")
+        for count in (1, 2, 3):
+            self.assertEqual(count, len(self.remote.attempts))
+            removals[-1].callback(None)
+            self.go()
+
     def test_slow_destination_does_not_hold_up_others(self) -> None:
         self.restart(bounds=Bounds(10, 4))
         self.remote.waits = True

@@ -239,11 +239,14 @@ class Rounds:
         outcome: Outcome | None = None
         try:
             outcome = await self._outcome(current, destination)
+            if outcome.is_news:
+                # before the turn ends: after a crash no more messages go twice than were at work at a time
+                await self._note(current, destination, outcome)
         except FileNotFoundError as error:
             await self._vanished(current, error)
         finally:
             self._end_turn(destination, outcome)
-        if outcome is not None:
+        if outcome is not None and not outcome.is_news:
             await self._note(current, destination, outcome)
 
     async def _outcome(self, current: Round, destination: str) -> Outcome:
