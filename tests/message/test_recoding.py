@@ -184,10 +184,13 @@ def test_any_octets_come_back(body: bytes, kind: str, in_multipart: bool) -> Non
     ((_, content),) = leaves(text)
     if kind == "text/plain" and b"\r" not in body.replace(b"\r\n", b""):
         body = body.replace(b"\r\n", b"\n")
+    body = body.replace(b"\r\n", b"\n")
+    if kind != "text/plain":  # of which `leaves` has done that already, and twice is once too often
+        content = content.replace(b"\r\n", b"\n")
     if in_multipart:
-        assert content.replace(b"\r\n", b"\n") == body.replace(b"\r\n", b"\n")
+        assert content == body
     else:
-        assert content.replace(b"\r\n", b"\n").rstrip(b"\n") == body.replace(b"\r\n", b"\n").rstrip(b"\n")
+        assert content.rstrip(b"\n") == body.rstrip(b"\n")
 
 
 @given(st.text(max_size=300), st.booleans())
