@@ -117,6 +117,14 @@ class CheckedTests(SynchronousTestCase):
             self.assertIn(words, reply.text)
         self.assertTrue(all(len(line) < 500 for line in reply.encode().split(b"\r\n")))
 
+    def test_refusal_of_long_names_has_short_lines(self) -> None:
+        long = ".".join(["x" * 60] * 3)
+        zone = {f"_dmarc.{long}.example": {"TXT": ["v=DMARC1; p=reject"]}}
+        self.use(Records({**zone, **KEYS}))
+        text = LETTER.replace(b"example.net", f"{long}.example".encode())
+        reply = self.refusal(text=signed(text, *[keys(f"{long}.other")[1]] * 4), sender=f"a@{long}.sender").reply
+        self.assertTrue(all(len(line) < 510 for line in reply.encode().split(b"\r\n")), reply.text)
+
     def test_forgery_where_the_owner_wants_less_is_tagged(self) -> None:
         text = LETTER.replace(b"example.net", b"mild.example")
         self.assertIn(" dmarc=fail (p=quarantine) header.from=mild.example\n", self.taken(text=text))

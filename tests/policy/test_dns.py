@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError, ConnectionLost, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.names import dns, error
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.policy.dns import TIME_LIMIT, CachedLookups, LookupFailed, is_name
+from twisted_mail.policy.dns import MAX_QUESTIONS, TIME_LIMIT, CachedLookups, LookupFailed, is_name
 
 Answer = Sequence[dns.IRecord] | Exception
 
@@ -85,6 +86,28 @@ class LookupTests(SynchronousTestCase):
             failure = self.failureResultOf(Deferred.fromCoroutine(lookups.txt("example.org")), LookupFailed)
             self.assertEqual("example.org: SERVFAIL", str(failure.value))
         self.assertEqual(2, len(resolver.asked))
+
+    def test_whatever_goes_wrong_below_is_a_failure_of_dns(self) -> None:
+        for trouble in (CannotListenError("", 0, OSError()), ConnectionRefusedError(), ConnectionLost(), OSError()):
+            lookups = CachedLookups(OneAnswer(trouble), self.clock)
+            self.failureResultOf(Deferred.fromCoroutine(lookups.txt("example.org")), LookupFailed)
+
+    def test_long_answer_is_not_remembered(self) -> None:
+        lookups = self.lookups(*(dns.Record_TXT(b"x" * 250) for _ in range(20)))
+        for _ in range(2):
+            self.result(lookups.txt("example.org"))
+        self.assertEqual(2, len(self.resolver.asked))
+
+    def test_only_so_many_questions_are_asked_at_once(self) -> None:
+        resolver = OneAnswer(None)
+        lookups = CachedLookups(resolver, self.clock)
+        waiting = [Deferred.fromCoroutine(lookups.txt(f"x{number}.example")) for number in range(MAX_QUESTIONS + 5)]
+        self.assertEqual(MAX_QUESTIONS, len(resolver.asked))
+        self.clock.advance(TIME_LIMIT)
+        self.assertEqual(MAX_QUESTIONS + 5, len(resolver.asked))
+        self.clock.advance(TIME_LIMIT)
+        for each in waiting:
+            self.failureResultOf(each, LookupFailed)
 
     def test_resolver_that_says_nothing_fails_in_time(self) -> None:
         waiting = Deferred.fromCoroutine(CachedLookups(OneAnswer(None), self.clock).txt("example.org"))

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import CannotListenError, ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime, IResolver
 from twisted.names import dns
 from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError, ResolverError
@@ -22,8 +23,12 @@ TIMEOUTS = (1, 3)
 """Seconds before a question is asked again, and before it is given up."""
 TIME_LIMIT = 5.0
 """Seconds for one question in all, also where a long answer needs TCP."""
-MAX_CACHED = 20_000
+MAX_CACHED = 10_000
 """Answers in the cache."""
+LARGEST_CACHED = 4096
+"""Octets of all records of an answer, as they came: a hostile zone cannot fill the memory with long ones."""
+MAX_QUESTIONS = 200
+"""Under way at the same time: each has a socket of its own."""
 TTL_BOUNDS = (5, 3600)
 """Seconds for which an answer is remembered, whatever its records say."""
 NEGATIVE_TTL = 60
@@ -64,6 +69,7 @@ class CachedLookups:
     def __init__(self, resolver: IResolver, clock: IReactorTime) -> None:
         self._dns: Any = resolver  # the interface lacks most of the methods that its providers have
         self._clock = clock
+        self._places = DeferredSemaphore(MAX_QUESTIONS)
         self._cache: OrderedDict[tuple[int, str], tuple[float, tuple[Any, ...]]] = OrderedDict()
 
     async def txt(self, name: str) -> tuple[bytes, ...]:
@@ -88,7 +94,10 @@ class CachedLookups:
         remembered = self._cache.get((kind, name))
         if remembered is not None and remembered[0] > self._clock.seconds():
             return remembered[1]
-        records, ttl = await self._ask(kind, name)
+        async with self._places:
+            records, ttl = await self._ask(kind, name)
+        if sum(map(_size, records)) > LARGEST_CACHED:
+            return records
         self._cache[kind, name] = (self._clock.seconds() + ttl, records)
         self._cache.move_to_end((kind, name))
         if len(self._cache) > MAX_CACHED:
@@ -103,7 +112,7 @@ class CachedLookups:
             answers, _, _ = await question.addTimeout(TIME_LIMIT, self._clock)
         except (DNSNameError, AuthoritativeDomainError):
             return (), NEGATIVE_TTL
-        except (DomainError, ResolverError, DeferredTimeout, OSError, ValueError) as error:
+        except _FAILURES as error:
             raise LookupFailed(f"{name}: {_WORDS.get(type(error).__name__, type(error).__name__)}") from error
         headers = [header for header in answers if header.type == kind]
         least, most = TTL_BOUNDS
@@ -132,6 +141,11 @@ _METHODS = {
     dns.PTR: "lookupPointer",
 }
 
+_FAILURES = (
+    *(DomainError, ResolverError, DeferredTimeout, OSError, ValueError),
+    *(CannotListenError, ConnectError, ConnectionClosed),  # no descriptor is left; TCP for a long answer
+)
+
 _WORDS = {
     "DNSServerError": "SERVFAIL",
     "DNSQueryRefusedError": "REFUSED",
@@ -140,6 +154,11 @@ _WORDS = {
     "DNSQueryTimeoutError": "no answer in time",
     "TimeoutError": "no answer in time",
 }
+
+
+def _size(record: Any) -> int:
+    """Octets, roughly; every record has some besides its own."""
+    return 32 + sum(map(len, record.data)) if record.TYPE == dns.TXT else 64
 
 
 def _text(name: Any) -> str:

@@ -16,6 +16,8 @@ from twisted_mail.policy.dmarcrecord import Policy
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.reply import Reply
 
+LONGEST_NAME = 70
+"""Characters of a domain in a reply, whose lines are short (RFC 5321 §4.5.3.1.5)."""
 NO_CHAIN = Chain(SignatureVerdict.NONE)
 
 
@@ -83,24 +85,25 @@ class Findings:
 
     def refusal(self) -> Reply:
         """Which check failed, and what the sender's administrator should do."""
-        domain, client = self.dmarc.domain, self.client
+        domain, client = _shown(self.dmarc.domain), self.client
         if self.dmarc.result is DMARCResult.TEMPERROR:
             text = f"Whether this mail is from {domain} cannot be looked up just now; try again later"
             return Reply(451, "7.26", text)
         asks = f"{domain} asks others to refuse mail that is not proven to be its own (DMARC p=reject of "
-        spf = f"SPF says {client.spf.result.value} for {client.spf.domain or 'a sender without domain'}"
+        asks += _shown(self.dmarc.policy_domain)
+        spf = f"SPF says {client.spf.result.value} for {_shown(client.spf.domain) or 'a sender without domain'}"
         todo = f"The administrator of {domain} can list {client.address} in its SPF record and send with its domain in"
         return Reply(
             550,
             "7.26",
-            f"{asks}{self.dmarc.policy_domain})\n{spf} from {client.address}; DKIM: {self._signatures_in_words()}\n"
+            f"{asks})\n{spf} from {client.address}; DKIM: {self._signatures_in_words()}\n"
             f"{todo}\nthe envelope, or sign with DKIM as {domain}; a forwarder must not change what is signed",
         )
 
     def _signatures_in_words(self) -> str:
         if not self.signatures:
             return "there is no signature"
-        return ", ".join(f"{each.verdict.value} for {each.domain or '?'}" for each in self.signatures[:3])
+        return ", ".join(f"{each.verdict.value} for {_shown(each.domain) or '?'}" for each in self.signatures[:3])
 
 
 def trusted_forwarder(chain: Chain, trusted: Container[str], author: str) -> str:
@@ -122,6 +125,10 @@ def _is_good(result: MethodResult, author: str) -> bool:
         and result.result == DMARCResult.PASS.value
         and result.properties.get("header.from", author).lower() == author
     )
+
+
+def _shown(domain: str) -> str:
+    return domain if len(domain) <= LONGEST_NAME else f"...{domain[-LONGEST_NAME:]}"
 
 
 _ACTIONS = {DMARCResult.FAIL: Action.REJECT, DMARCResult.TEMPERROR: Action.DEFER}

@@ -101,7 +101,7 @@ class _Check:
             return Outcome(Result.NONE, domain, f"{domain} has no SPF record")
         for mechanism in record.mechanisms:
             if await self._matches(mechanism, domain):
-                outcome = Outcome(mechanism.result, domain, mechanism.text)
+                outcome = Outcome(mechanism.result, domain, _line(mechanism.text))
                 wanted = explain and record.explanation and mechanism.result is Result.FAIL
                 return await self._explained(outcome, record.explanation) if wanted else outcome
         if not record.redirect:
