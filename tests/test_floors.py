@@ -28,7 +28,7 @@ STANDARDS = {
     "proxyheader",
     "networks",
 }
-CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping", "notices"}
+CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping", "notices", "affairs"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
 HOUSE = {
@@ -50,6 +50,7 @@ HOUSE = {
     "signing",
     "pickup",
     "webservice",
+    "administration",
     "certifying",
     "offering",
     "resolving",

@@ -18,6 +18,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from twisted_mail import demo
+from twisted_mail.administration.administrator import page_portal
+from twisted_mail.administration.own import Means
 from twisted_mail.auth.checker import AppPasswordUse, PasswordChecker, ProofChecker
 from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.inquiries import Inquiries
@@ -172,7 +174,8 @@ class House:
             self._doors.add_pop3(name, readers)
         self.challenges = Challenges(certificates)
         if neighbours.leads:
-            web = WebService(config, self.directory, certificates, self.challenges, self._doors.limits, reactor)
+            people = page_portal(config, Means(self.directory, passwords, disk, hashing))
+            web = WebService(config, self.directory, certificates, self.challenges, people, self._doors.limits, reactor)
             for name, site in web.factories.items():
                 self._doors.add(name, site)
         self.factories = self._doors.factories

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.cred.portal import Portal
 from twisted.web.resource import IResource
 
 from twisted_mail import demo
@@ -16,11 +17,14 @@ from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.web import challenges
 from twisted_mail.web.challenges import Challenges
+from twisted_mail.web.console import Entrance, console
 from twisted_mail.web.discovery import HELP, POX, Discovery
 from twisted_mail.web.layout import STYLE
 from twisted_mail.web.pages import Page, Pages
 from twisted_mail.web.services import Ports, Services, distinct, mail_servers
 from twisted_mail.web.start import Demo, StartPage
+
+_LINKS = (("/account", "Your account: log in, change what is yours; for administrators, everything"),)
 
 
 class WebService:
@@ -32,14 +36,17 @@ class WebService:
         users: IUsers,
         certificates: Certificates | None,
         challenges: Challenges,
+        people: Portal,
         limits: ConnectionLimits,
         clock: Any,
     ) -> None:
-        """*users*: whose domains are told their settings."""
+        """*users*: whose domains are told their settings; *people*: where somebody logs in, for an IOwnAffairs."""
         self._config = config
         self._users = users
         self._certificates = certificates
         self._challenges = challenges
+        self._people = people
+        self._clock = clock
         options = WebOptions(limits, Networks(config.proxy.trusted), clock)
         root = Pages(self._table())
         self.factories = {"web": WebSite(root, options)}
@@ -58,7 +65,7 @@ class WebService:
         )
         thunderbird = Page(get=discovery.thunderbird)
         return {
-            "/": Page(get=StartPage(services, _demo(self._config)).show),
+            "/": Page(get=StartPage(services, _demo(self._config), _LINKS).show),
             "/style.css": Page(get=STYLE.show),
             "/mail/config-v1.1.xml": thunderbird,
             "/.well-known/autoconfig/mail/config-v1.1.xml": thunderbird,
@@ -66,7 +73,12 @@ class WebService:
             "/autodiscover/autodiscover.json/": Page(get=discovery.outlook_pointer),
             HELP: Page(get=discovery.help),
             challenges.PATH: Page(get=self._challenges.show),
+            **self._console(),
         }
+
+    def _console(self) -> Mapping[str, IResource]:
+        config = self._config
+        return console(Entrance(self._people, _https(config), config.auth.allow_plaintext), self._clock)
 
 
 def services_of(config: Config) -> Services:

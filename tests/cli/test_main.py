@@ -377,12 +377,16 @@ class AttributeTests(CommandCase):
         output = self.succeed("account", "set", "alice@example.org", "expire=30d", "login-delay=60s")
         self.assertEqual("alice@example.org: expire=30 days, login-delay=1 minute\n", output)
         self.succeed("account", "set", "alice@example.org", "expire=default")
+        self.assertIn("admin=true", self.succeed("account", "set", "alice@example.org", "admin=true"))
+        self.assertEqual({alias_address("alice@example.org")}, self.directory().administrators())
+        self.succeed("account", "set", "alice@example.org", "admin=default")
         self.assertEqual({"login-delay": "60"}, self.directory().attributes(alias_address("alice@example.org")))
 
     def test_wrong_settings_are_refused_and_nothing_is_changed(self) -> None:
         self.add_alice()
         for wrong in ("expire", "expires=30d", "expire=30", "expire=", "=30d", "expire=23h"):
             self.fail_with("expire", "account", "set", "alice@example.org", "login-delay=60s", wrong)
+        self.fail_with("admin=default", "account", "set", "alice@example.org", "admin=yes")
         self.fail_with("no account bob", "account", "set", "bob@example.org", "expire=30d")
         self.assertEqual({}, self.directory().attributes(alias_address("alice@example.org")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twisted.internet.address import IPv4Address
@@ -19,6 +20,8 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: Sequence[str] = ()
+    """As they are set."""
 
     @property
     def text(self) -> str:
@@ -29,16 +32,25 @@ def site_of(root: IResource) -> WebSite:
     return WebSite(root, WebOptions(ConnectionLimits(10, 10), Networks(()), Clock()))
 
 
-def ask(site: WebSite, line: str, body: bytes = b"", host: str = "mail.example.org") -> Reply:
+def ask(
+    site: WebSite,
+    line: str,
+    body: bytes = b"",
+    host: str = "mail.example.org",
+    headers: Sequence[str] = (),
+    peer: str = "192.0.2.1",
+) -> Reply:
     """*line*: method and path."""
     channel = site.buildProtocol(None)
-    transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 1))
+    transport = StringTransport(peerAddress=IPv4Address("TCP", peer, 1))
     channel.makeConnection(transport)
-    head = f"{line} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    fields = "".join(f"{field}\r\n" for field in headers)
+    head = f"{line} HTTP/1.1\r\nHost: {host}\r\n{fields}Content-Length: {len(body)}\r\n\r\n"
     channel.dataReceived(head.encode() + body)
     channel.connectionLost()
     lines, _, rest = transport.value().partition(b"\r\n\r\n")
-    first, *fields = lines.decode().split("\r\n")
-    headers = dict(field.split(": ", 1) for field in fields)
-    assert int(headers["Content-Length"]) == len(rest)
-    return Reply(int(first.split()[1]), headers, rest)
+    first, *answered = lines.decode().split("\r\n")
+    pairs = [field.split(": ", 1) for field in answered]
+    found = dict(pairs)
+    assert int(found["Content-Length"]) == len(rest)
+    return Reply(int(first.split()[1]), found, rest, [value for name, value in pairs if name == "Set-Cookie"])

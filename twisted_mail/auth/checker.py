@@ -90,6 +90,7 @@ class PasswordChecker:
     ) -> None:
         """*blocking* runs what takes its time in one of a few threads."""
         self._directory = directory
+        self._apps = directory.app_passwords
         self._blocking = blocking
         self._logins = logins
         self._use = AppPasswordUse(directory, blocking)
@@ -107,10 +108,11 @@ class PasswordChecker:
         account = await self._logins.find(user)
         if account is not None and self._recent.has(account, password):
             return _avatar_id(account)
-        host, purpose = "", Purpose.SMTP
+        host = ""
+        purpose: Purpose | None = Purpose.SMTP
         if isinstance(credentials, PasswordLogin):
             host, purpose = credentials.origin.peer, purpose_of(credentials.origin)
-        if account is not None and (app := self._directory.app_passwords.match(account.address, password, purpose)):
+        if account is not None and purpose and (app := self._apps.match(account.address, password, purpose)):
             await self._use.note(account, app)
             if isinstance(credentials, PasswordLogin):
                 credentials.secret = app

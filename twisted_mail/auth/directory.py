@@ -60,6 +60,8 @@ class NewAccount:
     verifier: str = ""
 
 
+ADMIN = "admin"
+"""Name of the attribute of accounts that may administer the server on its web page; its value is `true`."""
 DOMAIN_REMEMBERED = 1.0
 """Seconds for which a domain stays ours after it was looked up: one that is removed is refused that much later."""
 
@@ -303,6 +305,13 @@ class Directory:
             writer.execute(
                 "UPDATE account SET disabled = ? WHERE domain = ? AND local_part = ?", (disabled, *columns(address))
             )
+
+    def administrators(self) -> set[Address]:
+        """Those who may administer the server on its web page."""
+        rows = self._select(
+            "SELECT local_part, domain FROM account_attribute WHERE name = ? AND value = 'true'", (ADMIN,)
+        )
+        return {Address(*row) for row in rows.fetchall()}
 
     def attributes(self, address: Address) -> dict[str, str]:
         """What `mailserver account set` has set for this account."""

@@ -99,9 +99,11 @@ class Inquiries:
         await self._logins.wait_for_turn(origin.peer, throttled_name(account, wanted.user))
         return StoredPassword(self._directory.shared_secret(account.address) if account is not None else None)
 
-    def _verifiers(self, account: Account, purpose: Purpose) -> Mapping[str, Verifier]:
+    def _verifiers(self, account: Account, purpose: Purpose | None) -> Mapping[str, Verifier]:
         """The account's own first."""
         own = {"": Verifier.parse(account.verifier)} if account.verifier else {}
+        if purpose is None:
+            return own
         return own | self._directory.app_passwords.verifiers(account.address, purpose)
 
 
@@ -113,9 +115,12 @@ _ANSWERS: Mapping[type[Inquiry], Callable[[Inquiries, Any, Origin], Awaitable[ob
 }
 
 
-def purpose_of(origin: Origin) -> Purpose:
-    """What a session is for: LMTP has no logins."""
-    return Purpose.POP3 if origin.protocol == "POP3" else Purpose.SMTP
+def purpose_of(origin: Origin) -> Purpose | None:
+    """What a session is for; None: for what app passwords are no good, as the web page.  LMTP has no logins."""
+    return _PURPOSES.get(origin.protocol)
+
+
+_PURPOSES = {"SMTP": Purpose.SMTP, "POP3": Purpose.POP3}
 
 
 def _no_keys() -> Keys:

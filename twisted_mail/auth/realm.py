@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import Interface, implementer
 
+from twisted_mail.affairs import IOwnAffairs
 from twisted_mail.auth.names import login_and_view
 from twisted_mail.interfaces import IDeliveryTarget, IMailboxStore, IMaildrop
 from twisted_mail.pop3.terms import Terms
@@ -60,6 +61,21 @@ class MailRealm:
                 maildrop = await self._mailboxes.open_maildrop(account, mind, self._terms(account), view)
                 return IMaildrop, maildrop, maildrop.release
         raise NotImplementedError(f"no avatar for {interfaces}")
+
+
+@implementer(IRealm)
+class PageRealm:
+    """Avatars for the web page.  There is none for strangers."""
+
+    def __init__(self, avatar: Callable[[Address, Origin], IOwnAffairs]) -> None:
+        """*avatar* makes that of an account: an administrator's can do more."""
+        self._avatar = avatar
+
+    def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]) -> Deferred[Login]:
+        """*mind* is the login's Origin."""
+        if not (isinstance(avatarId, bytes) and isinstance(mind, Origin) and IOwnAffairs in interfaces):
+            return fail(NotImplementedError(f"no avatar for {interfaces}"))
+        return succeed((IOwnAffairs, self._avatar(parse_address(avatarId.decode()), mind), _nothing))
 
 
 def _nothing() -> None:

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from twisted_mail.auth.directory import ADMIN
 from twisted_mail.auth.names import account_address
 from twisted_mail.cli.commandline import CommandError, Parser, Run, add_command
 from twisted_mail.cli.opening import configuration, opened_directory
@@ -46,6 +47,12 @@ def _count(text: str) -> str:
     return str(int(text))
 
 
+def _true(text: str) -> str:
+    if text != "true":
+        raise ValueError(f'"{text}" is not true; {ADMIN}={DEFAULT} takes that right away')
+    return text
+
+
 _COUNTS = {
     "messages-per-hour": "messages that the account may send",
     "messages-per-day": "as above, in a day",
@@ -58,7 +65,9 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "expire": Attribute(_a_day_or_more, "mail is deleted when it is that old, as in expire=30d"),
     "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s"),
     **{name: Attribute(_count, help) for name, help in _COUNTS.items()},
+    ADMIN: Attribute(_true, "the account may administer the server on its web page, as in admin=true"),
 }
+_AS_STORED = {*_COUNTS, ADMIN}
 
 
 def add_set(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -92,7 +101,7 @@ def set_attributes(arguments: argparse.Namespace) -> None:
 
 def settings_in_words(values: Mapping[str, str]) -> list[str]:
     """As `account set` takes them; what is no number of something is seconds."""
-    return [f"{name}={value if name in _COUNTS else duration_text(int(value))}" for name, value in values.items()]
+    return [f"{name}={value if name in _AS_STORED else duration_text(int(value))}" for name, value in values.items()]
 
 
 def parsed_settings(arguments: argparse.Namespace, attributes: Mapping[str, Attribute]) -> dict[str, str | None]:

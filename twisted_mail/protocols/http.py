@@ -93,6 +93,11 @@ class WebRequest(Request):
         return self._is_trusted(self._peer_host) and self.getHeader("X-Forwarded-Proto") == "https"
 
     @property
+    def is_refresh(self) -> bool:
+        """A script of ours asks by itself, for a page that somebody has open."""
+        return bool(self.getHeader("X-Refresh") == "1")
+
+    @property
     def _peer_host(self) -> str:
         return getattr(self.getClientAddress(), "host", "")
 
@@ -237,7 +242,9 @@ class WebSite(Site):
         return BytesIO()
 
     def log(self, request: HTTPRequest) -> None:
-        """Without the query, in which there may be what nobody else should read."""
+        """Without the query, in which there may be what nobody else should read.  What nobody asked for is no event."""
+        if isinstance(request, WebRequest) and request.is_refresh and request.code < 500:
+            return
         self.logger.info(
             "web {peer} {method} {path} {code}",
             event="web.answered",

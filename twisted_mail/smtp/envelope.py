@@ -125,7 +125,7 @@ class Origin:
     session: str
     """The id that stands on every log line of the connection."""
     protocol: str = "SMTP"
-    """`SMTP`, `LMTP` or `POP3`."""
+    """`SMTP`, `LMTP` or `POP3`; `HTTP` for a login at the web page."""
     hello: str = ""
     """What EHLO or HELO gave, or an empty text before it."""
     extended: bool = False

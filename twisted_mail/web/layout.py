@@ -56,16 +56,18 @@ class StyleSheet:
 STYLE = StyleSheet(_CSS)
 
 
-def document(title: str, *content: Flattenable) -> bytes:
-    """A whole page around *content*; texts in it are escaped."""
-    head = tags.head(
+def document(title: str, *content: Flattenable, head: Flattenable = "", top: Flattenable = "") -> bytes:
+    """A whole page around *content*; texts in it are escaped.  *top* stands above the title."""
+    in_head = tags.head(
         tags.meta(charset="utf-8"),
         tags.meta(name="viewport", content="width=device-width, initial-scale=1"),
         tags.title(title),
+        tags.link(rel="icon", href="/icon.svg"),
         tags.link(rel="stylesheet", href="/style.css"),
+        head,
     )
-    page = tags.html(head, tags.body(Tag("main")(tags.h1(title), *content)), lang="en")
-    return b"<!DOCTYPE html>\n" + _flat(page)
+    page = tags.html(in_head, tags.body(top, Tag("main")(tags.h1(title), *content)), lang="en")
+    return b"<!DOCTYPE html>\n" + flat(page)
 
 
 def table(rows: list[tuple[str, Flattenable]]) -> Tag:
@@ -73,7 +75,7 @@ def table(rows: list[tuple[str, Flattenable]]) -> Tag:
     return tags.table(tags.tbody([tags.tr(tags.th(name, scope="row"), tags.td(value)) for name, value in rows]))
 
 
-def _flat(tag: Tag) -> bytes:
+def flat(tag: Tag) -> bytes:
     """Nothing in our pages has to be waited for."""
     result: list[bytes] = []
     flattening: Deferred[bytes] = flattenString(None, tag)

@@ -1,0 +1,161 @@
+"""The pages behind the login, on the real server: with a cookie jar, and by clicks in a browser."""
+
+from __future__ import annotations
+
+import poplib
+import re
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from html import unescape
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+from tests.integration.browser import chromium
+from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, free_port
+
+ADMIN, USER = f"user0@{DOMAIN}", f"user1@{DOMAIN}"
+
+
+def serve(new_server: Callable[..., ServerProcess], settings: str = "") -> ServerProcess:
+    """With an administrator and a user."""
+    server = new_server(accounts=2)
+    server.web_ports = {"web": free_port(), "https": free_port()}
+    server.configure(settings)
+    server.admin("account", "set", ADMIN, "admin=true")
+    server.start()
+    return server
+
+
+@pytest.fixture
+def page(new_server: Callable[..., ServerProcess]) -> Iterator[ServerProcess]:
+    server = serve(new_server)
+    yield server
+    server.assert_log_is_clean()
+
+
+class Client:
+    """A browser without a screen: cookies, forms with their tokens, redirects."""
+
+    def __init__(self, base: str, tls: ssl.SSLContext) -> None:
+        self.base = base
+        self.jar = CookieJar()
+        https = urllib.request.HTTPSHandler(context=tls)
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar), https)
+        self.text = ""
+
+    def get(self, path: str) -> str:
+        return self._open(path, None)
+
+    def send(self, path: str, **fields: str) -> str:
+        """A form of the page that was loaded last."""
+        token = re.search(r'name="token" value="([^"]*)"', self.text)
+        return self._open(path, {"token": token[1] if token else "", **fields})
+
+    def do(self, path: str, do: str, **fields: str) -> str:
+        self.get(path)
+        return self.send(path, do=do, **fields)
+
+    def log_in(self, user: str, password: str = PASSWORD) -> str:
+        self.get("/login")
+        return self.send("/login", user=user, password=password)
+
+    def _open(self, path: str, fields: dict[str, str] | None) -> str:
+        data = urllib.parse.urlencode(fields).encode() if fields is not None else None
+        try:
+            with self._opener.open(self.base + path, data, timeout=30) as reply:
+                self.text = unescape(reply.read().decode())
+        except urllib.error.HTTPError as error:
+            self.text = f"{error.code} {error.read().decode()}"
+        return self.text
+
+
+def client(server: ServerProcess, service: str = "web") -> Client:
+    scheme = "http" if service == "web" else "https"
+    return Client(f"{scheme}://localhost:{server.web_ports[service]}", server.tls)
+
+
+def test_accounts_aliases_and_domains_are_looked_after_with_a_cookie_jar(page: ServerProcess) -> None:
+    admin = client(page, "https")
+    assert ADMIN in admin.log_in(ADMIN)
+    (session,) = [cookie for cookie in admin.jar if cookie.name == "twisted-mail"]
+    assert session.secure
+    assert session.has_nonstandard_attr("HttpOnly")
+    assert "Added example.net" in admin.do("/admin/domains", "add", name="example.net")
+    assert "Added new@example.net." in admin.do(
+        "/admin/accounts", "add", address="new@example.net", password="some words"
+    )
+    assert "new@example.net" in client(page).log_in("new@example.net", "some words")
+    one = "/admin/accounts/new@example.net"
+    assert "Changed the password" in admin.do(one, "password", password="other words")
+    assert client(page).log_in("new@example.net", "some words").startswith("403 ")
+    assert "Disabled new@example.net." in admin.do(one, "disable")
+    assert "switched off" in client(page).log_in("new@example.net", "other words")
+    assert "Enabled new@example.net." in admin.do(one, "enable")
+    assert "now leads to" in admin.do("/admin/aliases", "add", alias="info@example.net", targets="new@example.net")
+    assert "info@example.net" in page.admin("alias", "list").stdout
+    assert "Removed info@example.net." in admin.do("/admin/aliases", "remove", alias="info@example.net")
+    assert "Removed new@example.net." in admin.do(one, "remove")
+    assert "Removed example.net" in admin.do("/admin/domains", "remove", name="example.net")
+    admin.send("/logout")
+    assert "Password" in admin.get("/admin/accounts")
+
+
+def test_a_user_changes_the_password_for_mail_too(page: ServerProcess) -> None:
+    user = client(page)
+    assert "Change the password" in user.log_in(USER)
+    assert user.get("/admin/accounts").startswith("403 ")
+    told = user.do("/account", "password", old=PASSWORD, new="other words", again="other words")
+    assert "Your password is changed." in told
+    pop3 = poplib.POP3_SSL("localhost", page.ports.pop3s, context=page.tls, timeout=20)
+    pop3.user(USER)
+    assert pop3.pass_("other words").startswith(b"+OK")
+    pop3.quit()
+
+
+def test_logins_at_the_page_are_in_the_log(page: ServerProcess) -> None:
+    client(page).log_in(USER, "wrong words")
+    client(page).log_in(USER)
+    text = page.log_text()
+    assert f"web login of {USER} from 127.0.0.1 refused" in text
+    assert f"web login {USER} from 127.0.0.1" in text
+    assert "wrong words" not in text
+    assert PASSWORD not in text
+
+
+def test_an_account_is_added_by_clicks(page: ServerProcess, tmp_path: Path) -> None:
+    with chromium(tmp_path / "browser") as browser:
+        browser.open(f"http://localhost:{page.web_ports['web']}/admin/accounts")
+        browser.write("Your address", ADMIN)
+        browser.write("Password", PASSWORD)
+        browser.click("Log in")
+        browser.write("Address", f"carol@{DOMAIN}")
+        browser.write("Password", "some words")
+        browser.click("Add the account")
+        browser.wait_for(f"Added carol@{DOMAIN}.")
+        browser.click(f"carol@{DOMAIN}")
+        browser.click("Remove the account")
+        browser.click(f"Remove carol@{DOMAIN}")
+        browser.wait_for(f"Removed carol@{DOMAIN}.")
+        browser.click("Log out")
+        browser.wait_for("Your address")
+        assert browser.complaints() == []
+
+
+def test_pages_fit_on_a_small_screen(page: ServerProcess, tmp_path: Path) -> None:
+    with chromium(tmp_path / "browser") as browser:
+        browser.open(f"http://localhost:{page.web_ports['web']}/login")
+        browser.write("Your address", ADMIN)
+        browser.write("Password", PASSWORD)
+        browser.press("\ue007")  # Enter
+        browser.wait_for("Log out")
+        for path in ("/admin/accounts", f"/admin/accounts/{USER}", "/admin/aliases", "/admin/domains", "/account"):
+            browser.open(f"http://localhost:{page.web_ports['web']}{path}")
+            for dark in (False, True):
+                browser.show_as(360, dark=dark)
+                assert browser.run("return document.documentElement.scrollWidth") == 360, path
+        assert browser.complaints() == []

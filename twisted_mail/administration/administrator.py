@@ -1,0 +1,53 @@
+"""The avatar of an administrator on the page, and the portal that says who is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.cred.portal import Portal
+from zope.interface import implementer
+
+from twisted_mail import demo
+from twisted_mail.administration.own import Means, OwnAffairs
+from twisted_mail.administration.people import People
+from twisted_mail.affairs import IAdministration, IOwnAffairs, IPeople
+from twisted_mail.auth.realm import PageRealm
+from twisted_mail.config import Config
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """What an administrator can look after, and who is one."""
+
+    config: Config
+    means: Means
+
+    def administrators(self) -> set[Address]:
+        """In demo mode, where nobody else can reach the page, its account is one, too."""
+        found = self.means.directory.administrators()
+        return found | {demo.ACCOUNT} if self.config.file is None else found
+
+    def avatar(self, account: Address, origin: Origin) -> IOwnAffairs:
+        if account in self.administrators():
+            return Administration(account, origin, self)
+        return OwnAffairs(account, origin, self.means)
+
+
+@implementer(IAdministration)
+class Administration(OwnAffairs):
+    """Of one login."""
+
+    def __init__(self, account: Address, origin: Origin, everything: Everything) -> None:
+        self._everything = everything
+        super().__init__(account, origin, everything.means)
+        self.people: IPeople = People(account, everything.means, everything.config.data, everything.administrators)
+
+    def _rights(self) -> tuple[object, ...]:
+        return (self.account in self._everything.administrators(),)
+
+
+def page_portal(config: Config, means: Means) -> Portal:
+    """Where people log in at the page: for an IOwnAffairs."""
+    return Portal(PageRealm(Everything(config, means).avatar), [means.checker])
