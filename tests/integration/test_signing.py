@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import dkim
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.integration.certificate import Authority
 from tests.integration.process import DOMAIN, PASSWORD_HASH, ServerProcess, User
@@ -23,6 +24,7 @@ from tests.integration.test_relay import Sink
 from tests.integration.test_submission import connect, letter
 from tests.integration.wire import send_exactly
 from tests.integration.zones import Zones
+from tests.policy.dkim.zones import keys, on_the_wire, shown, zone_of
 
 STRANGER = b"From: carol@elsewhere.example\r\nTo: info@example.org\r\nSubject: hello\r\n\r\nA letter.\r\n"
 
@@ -113,6 +115,7 @@ def verdicts(octets: bytes, published: dict[str, str], count: int = 2) -> list[s
     return said
 
 
+FORMS = ("simple", "relaxed")
 BOTH = ["ed25519-sha256 example.org pass", "rsa-sha256 example.org pass"]
 
 
@@ -233,3 +236,24 @@ def test_opendkim_agrees(here: ServerProcess, there: ServerProcess, carol: User,
     assert done.returncode == 0, done.stdout + done.stderr
     for result in results:
         assert re.search(f"dkim=pass [^;]*{result}", done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("forms", [f"{header}/{body}" for header in FORMS for body in FORMS])
+def test_signature_of_opendkim_holds_here(tmp_path: Path, forms: str) -> None:
+    program = require_program("opendkim")
+    key = keys()[1]
+    pem = key.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    (tmp_path / "key").write_bytes(pem)
+    # one space after a colon: its test mode, as a milter does, loses others
+    text = b"From: a@example.org\nDate: Sat, 21 Nov 2026 05:40:00 +0000\nSubject: hi  there\n\nHello  \n\n there \t\n\n"
+    (tmp_path / "message").write_bytes(on_the_wire(text))
+    (tmp_path / "conf").write_text(
+        f"Mode s\nDomain {key.domain}\nSelector {key.selector}\nKeyFile {tmp_path}/key\nRequireSafeKeys no\n"
+        f"SignatureAlgorithm rsa-sha256\nCanonicalization {forms}\nTemporaryDirectory {tmp_path}\n"
+    )
+    command = [program, "-v", "-x", str(tmp_path / "conf"), "-t", str(tmp_path / "message")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    made = done.stdout[done.stdout.index("DKIM-Signature:") :].replace("\r", "").rstrip("\n").encode() + b"\n" + text
+    assert f"c={forms}".encode() in made
+    assert shown(made, zone_of(), time.time()) == ["pass"]
+    assert shown(made.replace(b"there", b"where"), zone_of(), time.time()) == ["fail"]

@@ -1,7 +1,7 @@
 """The two canonical forms of header fields and bodies (RFC 6376 §3.4): what a signature is computed over.
 
 Text comes with LF line ends, as it is inside (docs/decisions/0001), and goes out with CRLF, as it is on the wire.  No
-loop over lines or octets: a body of 10 KiB costs 15 microseconds.
+loop over lines or octets: a body of 10 KiB costs 50 microseconds.
 """
 
 from __future__ import annotations
