@@ -151,6 +151,14 @@ class CheckedTests(SynchronousTestCase):
         self.assertIn(" spf=fail (-all) smtp.mailfrom=x@bank.example;\n", taken)
         self.assertIn(" dmarc=none header.from=nothing.example\n", taken)
 
+    def test_name_in_helo_is_checked_too_where_it_has_a_record(self) -> None:
+        self.use(Records({**ZONE, "client.example": {"TXT": ["v=spf1 a:mx.example.net -all"]}}))
+        self.assertIn(
+            " spf=pass (ip4:192.0.2.1) smtp.mailfrom=alice@example.net;\n"
+            " spf=pass (a:mx.example.net) smtp.helo=client.example;\n",
+            self.taken(),
+        )
+
     def test_report_without_sender_is_checked_by_its_greeting(self) -> None:
         self.use(Records({**ZONE, "client.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}}))
         self.assertIn(" spf=pass (ip4:192.0.2.1) smtp.helo=client.example;\n", self.taken(text=b"\nHi\n", sender=""))
@@ -268,7 +276,7 @@ class CheckedTests(SynchronousTestCase):
             delivery.abort()
 
         self.successResultOf(Deferred.fromCoroutine(drop()))
-        self.assertEqual(1, Waiting.cancelled)
+        self.assertEqual(2, Waiting.cancelled)
         self.assertEqual([], self.clock.getDelayedCalls())
 
 

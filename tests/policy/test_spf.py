@@ -120,6 +120,13 @@ def test_any_record_ends_within_its_lookups(terms: str) -> None:
     assert len(records.asked) <= (MAX_TERMS + 2) * (2 * MAX_NAMES + 3)
 
 
+def test_what_is_no_domain_is_not_asked_for() -> None:
+    for domain in ("[192.0.2.1]", "[IPv6:2001:db8::1]", "localhost", "", "b\xfccher.example"):
+        records = Records({})
+        assert run(records, CLIENT, domain).result is Result.NONE
+        assert records.asked == []
+
+
 def test_record_too_long_to_look_at_is_a_permerror() -> None:
     for terms in ("a:a." + "a" * 60_000 + "!", "a " * 20_000):
         assert run(Records({"example.org": {"TXT": [f"v=spf1 {terms}"]}}), CLIENT, "example.org").result is (

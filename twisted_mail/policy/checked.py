@@ -22,10 +22,10 @@ from twisted_mail.policy.arc.verify import verify as verify_chain
 from twisted_mail.policy.authors import author_domains
 from twisted_mail.policy.authresults import authentication_results, without_results_of
 from twisted_mail.policy.client import TIME_LIMIT, ClientChecks, ClientFindings
-from twisted_mail.policy.dkim.verify import verify
+from twisted_mail.policy.dkim.verify import Result, verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
 from twisted_mail.policy.dns import Lookups, within
-from twisted_mail.policy.findings import Action, Findings, Handling, identifiers_of, trusted_forwarder
+from twisted_mail.policy.findings import NO_CHAIN, Action, Findings, Handling, identifiers_of, trusted_forwarder
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -85,9 +85,14 @@ class Checked:
 
     async def findings(self, client: ClientFindings, message: Message) -> Findings:
         """Raises SMTPError: the disk is at fault."""
+        signatures: Sequence[Result] = ()
+        chain = NO_CHAIN
+        names = message.header.lower()  # most messages have neither, and parsing the header costs more
         try:
-            signatures = await verify(message, self._lookups.txt, self._disk, self._clock.seconds())
-            chain = await verify_chain(message, self._lookups.txt, self._disk)
+            if b"dkim-signature" in names:
+                signatures = await verify(message, self._lookups.txt, self._disk, self._clock.seconds())
+            if b"arc-seal" in names or b"arc-message-signature" in names or b"arc-authentication-results" in names:
+                chain = await verify_chain(message, self._lookups.txt, self._disk)
         except OSError as error:
             raise disk_refusal(error) from error
         authors = author_domains(message.header)

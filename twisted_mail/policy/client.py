@@ -1,14 +1,16 @@
-"""What is known of a client before its message is here: SPF of the sender, and the names of its address (iprev).
+"""What is known of a client before its message is here: SPF of sender and HELO, and the names of its address (iprev).
 
-Both are looked up while the message is on its way, and remembered for the client's next one.
+All are looked up while the message is on its way, and remembered for the client's next one.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -25,6 +27,8 @@ TIME_LIMIT = 20.0
 REMEMBERED_FOR = 120.0
 """Seconds."""
 MAX_REMEMBERED = 10_000
+
+T = TypeVar("T")
 
 
 class Reverse(Enum):
@@ -48,11 +52,19 @@ class ClientFindings:
     reverse: Reverse
     name: str = ""
     """Where `reverse` is PASS."""
+    hello: Outcome | None = None
+    """SPF of the name that HELO gave, beside that of a sender; None: not known."""
 
     def results(self) -> list[MethodResult]:
         whose = {"smtp.mailfrom": self.sender} if self.sender else {"smtp.helo": self.spf.domain}
-        iprev = MethodResult("iprev", self.reverse.value, {"policy.iprev": self.address}, self.name)
-        return [iprev, MethodResult("spf", self.spf.result.value, whose, self.spf.reason)]
+        results = [
+            MethodResult("iprev", self.reverse.value, {"policy.iprev": self.address}, self.name),
+            MethodResult("spf", self.spf.result.value, whose, self.spf.reason),
+        ]
+        if self.hello is not None and self.hello.result is not Result.NONE:
+            whose = {"smtp.helo": self.hello.domain}
+            results.append(MethodResult("spf", self.hello.result.value, whose, self.hello.reason))
+        return results
 
 
 class ClientChecks:
@@ -80,19 +92,33 @@ class ClientChecks:
 
     async def _ask(self, origin: Origin, sender: Address | None) -> ClientFindings:
         address = origin.peer.partition("%")[0]
-        domain = sender.domain if sender is not None else origin.hello
-        whole = f"{sender.local_part}@{sender.domain}" if sender is not None else f"postmaster@{origin.hello}"
-        client = Client(address, whole, origin.hello, self._hostname, int(self._clock.seconds()))
-        late = Outcome(Result.TEMPERROR, domain, "its look-ups take too long")
-        spf = within(TIME_LIMIT, check_host(self._lookups, client, domain), self._clock, late)
-        names = within(TIME_LIMIT, find_reverse(self._lookups, address), self._clock, (Reverse.TEMPERROR, ""))
-        reverse = Deferred.fromCoroutine(names)  # under way while SPF is
+        postmaster = Address("postmaster", origin.hello)
+        # under way while SPF of the sender is
+        reverse = self._begin(find_reverse(self._lookups, address), (Reverse.TEMPERROR, ""))
+        hello = self._begin(self._spf(address, origin.hello, postmaster), None) if sender is not None else None
         try:
-            outcome = await spf
-            return ClientFindings(address, outcome, str(sender or ""), *await reverse)
+            late = Outcome(Result.TEMPERROR, (sender or postmaster).domain, "its look-ups take too long")
+            spf = await within(TIME_LIMIT, self._spf(address, origin.hello, sender or postmaster), self._clock, late)
+            result, name = await reverse
+            return ClientFindings(address, spf, str(sender or ""), result, name, None if hello is None else await hello)
         finally:
-            reverse.addErrback(lambda failure: failure.trap(CancelledError))
-            reverse.cancel()
+            _end(reverse)
+            _end(hello)
+
+    async def _spf(self, address: str, hello: str, sender: Address) -> Outcome:
+        whole = f"{sender.local_part}@{sender.domain}"
+        client = Client(address, whole, hello, self._hostname, int(self._clock.seconds()))
+        return await check_host(self._lookups, client, sender.domain)
+
+    def _begin(self, work: Coroutine[Any, Any, T], otherwise: T) -> Deferred[T]:
+        return Deferred.fromCoroutine(within(TIME_LIMIT, work, self._clock, otherwise))
+
+
+def _end(work: Deferred[Any] | None) -> None:
+    """Nobody waits for it any more."""
+    if work is not None:
+        work.addErrback(lambda failure: failure.trap(CancelledError))
+        work.cancel()
 
 
 async def find_reverse(lookups: Lookups, address: str) -> tuple[Reverse, str]:

@@ -74,7 +74,7 @@ class _Ended(Exception):
 async def check_host(lookups: Lookups, client: Client, domain: str) -> Outcome:
     """*domain*: that of the sender, or what HELO said."""
     domain = domain.removesuffix(".").lower()
-    if not is_name(domain) or "." not in domain:
+    if not is_name(domain) or "." not in domain or domain.startswith("["):
         return Outcome(Result.NONE, domain, "not a domain of the Internet")
     address = ipaddress.ip_address(client.address)
     address = getattr(address, "ipv4_mapped", None) or address
