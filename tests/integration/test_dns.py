@@ -1,67 +1,81 @@
-"""Where the server asks DNS, seen at a DNS server of the test's own."""
+"""A real name server, dnsmasq: which servers the relay finds, and what senders hear where there are none."""
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
-from twisted.internet import reactor
-from twisted.trial.unittest import TestCase
 
-from tests.integration.process import ServerProcess
-from tests.integration.test_outgoing import PATIENCE, send
-from tests.integration.zones import Trouble, Zones, reverse
-from twisted_mail.policy.dns import CachedLookups, LookupFailed
+from tests.integration.process import ServerProcess, free_port
+from tests.integration.requirements import require_program
+from tests.integration.test_relay import reactor, run
+from tests.integration.test_send import wait_for_mail
+from twisted_mail.delivery.mx import MXResolver
+from twisted_mail.interfaces import RemoteRefusal
 from twisted_mail.resolving import dns_resolver
 
-RECORDS = {
-    "example.net": {"MX": ["20 b.example.net.", "10 a.example.net."], "TXT": ["a text"]},
-    "a.example.net": {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]},
-    "alias.example.net": {"CNAME": ["a.example.net."]},
-    reverse("192.0.2.1"): {"PTR": ["a.example.net."]},
-    "broken.example": Trouble.FAILS,
-}
-
-
-class LookupTests(TestCase):
-    def setUp(self) -> None:
-        self.zones = Zones(RECORDS)
-        self.zones.__enter__()
-        self.addCleanup(self.zones.__exit__, None, None, None)
-        self.lookups = CachedLookups(dns_resolver([("127.0.0.1", self.zones.port)], reactor), reactor)  # type: ignore[arg-type]
-
-    async def test_every_kind_of_record_is_found(self) -> None:
-        ask = self.lookups
-        for question, expected in (
-            (ask.txt("example.net"), (b"a text",)),
-            (ask.mx("example.net"), ((10, "a.example.net"), (20, "b.example.net"))),
-            (ask.addresses("alias.example.net", 4), ("192.0.2.1",)),
-            (ask.addresses("a.example.net", 6), ("2001:db8::1",)),
-            (ask.ptr("192.0.2.1"), ("a.example.net",)),
-            (ask.txt("a.example.net"), ()),
-            (ask.txt("nothing.example"), ()),
-        ):
-            self.assertEqual(expected, await question)
-
-    async def test_server_that_fails_is_a_failure(self) -> None:
-        with self.assertRaises(LookupFailed):
-            await self.lookups.txt("broken.example")
+ZONES = (
+    "--mx-host=there.example,b.there.example,20",
+    "--mx-host=there.example,a.there.example,10",
+    "--host-record=a.there.example,192.0.2.1",
+    "--host-record=b.there.example,192.0.2.2,2001:db8::2",
+    "--host-record=alone.example,192.0.2.3",
+    "--mx-host=null.example,.,0",
+    "--mx-host=back.example,mx.back.example,10",
+    "--host-record=mx.back.example,127.0.0.1",
+)
 
 
 @pytest.fixture
-def zones() -> Iterator[Zones]:
-    with Zones(RECORDS) as running:
-        yield running
+def names() -> Iterator[int]:
+    """The port of a name server that knows ZONES, and that nothing else exists below example."""
+    port = free_port()
+    command = [require_program("dnsmasq", "dnsmasq-base"), "--keep-in-foreground", "--no-resolv", "--no-hosts"]
+    command += ["--conf-file=/dev/null", "--local=/example/", f"--port={port}", "--listen-address=127.0.0.1"]
+    with tempfile.TemporaryDirectory() as folder:
+        command += ["--bind-interfaces", "--user=", f"--pid-file={folder}/pid", *ZONES]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            time.sleep(0.3)
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            yield port
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
 
 
-def test_mail_to_another_domain_asks_the_resolver_of_the_configuration(
-    new_server: Callable[..., ServerProcess], zones: Zones
-) -> None:
-    server = new_server(f"{zones.settings}[relay]\nenabled = true\n", accounts=1)
+def test_servers_are_those_of_the_records(names: int) -> None:
+    async def look_up() -> dict[str, str]:
+        mx = MXResolver(dns_resolver([("127.0.0.1", names)], reactor), reactor, "us.example", Random(1))
+        found = {}
+        for domain in ("there.example", "alone.example", "null.example", "nowhere.example", "back.example"):
+            try:
+                hosts = [f"{host.name}={'/'.join(sorted(host.addresses))}" for host in await mx.hosts(domain)]
+                found[domain] = " ".join(hosts)
+            except RemoteRefusal as refusal:
+                found[domain] = f"{refusal.reply.code} {refusal.reply.status}"
+        return found
+
+    assert run(look_up()) == {
+        "there.example": "a.there.example=192.0.2.1 b.there.example=192.0.2.2/2001:db8::2",
+        "alone.example": "alone.example=192.0.2.3",
+        "null.example": "556 5.1.10",
+        "nowhere.example": "550 5.1.2",
+        "back.example": "554 5.4.6",
+    }
+
+
+def test_server_asks_the_name_server_that_it_was_given(names: int, new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(f'[relay]\nenabled = true\n[dns]\nservers = ["127.0.0.1:{names}"]\n', accounts=1)
     server.start()
-    send(server, server.new_user(), "carol@nowhere.example")
-    deadline = time.monotonic() + PATIENCE
-    while "MX nowhere.example" not in zones.asked:
-        assert time.monotonic() < deadline, server.log_text()
-        time.sleep(0.05)
+    alice = server.new_user()
+    to = [f"bob@{name}.example" for name in ("null", "nowhere", "back")]
+    server.admin("send", "-f", alice.address, *to, stdin="Subject: x\n\nx\n")
+    (report,) = wait_for_mail(server, alice)
+    for status in (b"Status: 5.1.10", b"Status: 5.1.2", b"Status: 5.4.6"):
+        assert report.count(status) == 1
+    assert server.admin("queue", "list").stdout == "no messages wait\n"
