@@ -12,7 +12,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.protocols.connection import SWEEP_INTERVAL, Connection, ConnectionFactory, Farewell, Listener
+from twisted_mail.protocols.connection import Connection, ConnectionFactory, Farewell, Listener
+from twisted_mail.protocols.crowd import SWEEP_INTERVAL
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.transcript import Transcript
 
@@ -88,7 +89,6 @@ class ConnectionTests(SynchronousTestCase):
         self.factory = ConnectionFactory(Listener(self.limits, self.clock, idle_limit=100), LineServer)
         self.factory.doStart()
         self.addCleanup(self.factory.doStop)
-        self.factory._sweeping.clock = self.clock
 
     def connect(self) -> tuple[LineServer, StringTransport]:
         server = self.factory.buildProtocol(None)

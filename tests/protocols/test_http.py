@@ -13,12 +13,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from twisted_mail.networks import Networks
+from twisted_mail.protocols.crowd import SWEEP_INTERVAL
 from twisted_mail.protocols.http import (
     ANSWER_WITHIN,
     BODY,
     REQUEST_WITHIN,
     SECURITY,
-    SWEEP_INTERVAL,
     WebChannel,
     WebOptions,
     WebRequest,

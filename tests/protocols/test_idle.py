@@ -10,7 +10,8 @@ from twisted.trial.unittest import TestCase
 from tests.support import NoInquiries
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.pop3.server import SessionOptions
-from twisted_mail.protocols.connection import SWEEP_INTERVAL, ConnectionFactory, Listener
+from twisted_mail.protocols.connection import ConnectionFactory, Listener
+from twisted_mail.protocols.crowd import SWEEP_INTERVAL
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -20,11 +20,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates, tls_info
 from twisted_mail.smtp.envelope import Origin
@@ -32,9 +33,6 @@ from twisted_mail.transcript import Transcript
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
 """Seconds of silence, seconds between questions, questions: a client that is gone is noticed after two minutes."""
-
-SWEEP_INTERVAL = 10.0
-"""Seconds between two looks for idle connections: one timer for all, however many there are."""
 
 
 class Farewell(Enum):
@@ -344,47 +342,28 @@ class ConnectionFactory(Factory):
         """*make* is called with the listener and with what a connection calls when it is gone."""
         self._listener = listener
         self._make = make
-        self._connections: set[Connection] = set()
-        self._sweeping = LoopingCall(self._sweep)
-        self._sweeping.clock = listener.clock
-        self._empty: Deferred[None] | None = None
+        self._crowd: Crowd[Connection] = Crowd(listener.clock, self._sweep)
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:
-        connection = self._make(self._listener, self._forget)
-        self._connections.add(connection)
+        connection = self._make(self._listener, self._crowd.forget)
+        self._crowd.add(connection)
         return connection
 
     def startFactory(self) -> None:
-        self._sweeping.start(SWEEP_INTERVAL, now=False).addErrback(
-            lambda failure: Connection.log.failure("the idle sweep failed", failure)
-        )
+        self._crowd.start()
 
     def stopFactory(self) -> None:
-        if self._sweeping.running:
-            self._sweeping.stop()
+        self._crowd.stop()
 
     async def finish(self, seconds: float) -> None:
         """End all connections: those that do nothing now, the others within *seconds*."""
-        for connection in list(self._connections):
-            connection.finish()
-        if self._connections:
-            self._empty = Deferred()
-            overdue = self._listener.clock.callLater(seconds, self._abort_all)
-            await self._empty
-            if overdue.active():
-                overdue.cancel()
+        await self._crowd.finish(seconds)
 
-    def _abort_all(self) -> None:
-        for connection in list(self._connections):
-            connection.abort()
+    async def drain(self) -> None:
+        """Wait until all connections have ended by themselves."""
+        await self._crowd.drain()
 
-    def _forget(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        if not self._connections and self._empty is not None:
-            empty, self._empty = self._empty, None
-            empty.callback(None)
-
-    def _sweep(self) -> None:
+    def _sweep(self, connections: Iterable[Connection]) -> None:
         oldest = self._listener.clock.seconds() - self._listener.idle_limit
-        for connection in [c for c in self._connections if c.last_activity < oldest]:
+        for connection in [c for c in connections if c.last_activity < oldest]:
             connection.say_idle()

@@ -9,14 +9,13 @@ from trusted proxies only.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -25,6 +24,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from twisted_mail.networks import Networks
+from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
 
@@ -34,8 +34,6 @@ REQUEST_WITHIN = 30.0
 """Seconds from the connection, or from the answer before, to the end of a request."""
 ANSWER_WITHIN = 120.0
 """Seconds in which a client must have read something of an answer."""
-SWEEP_INTERVAL = 5.0
-"""Seconds between two looks for slow clients."""
 
 SECURITY = {
     "Server": "Twisted Mail",
@@ -212,24 +210,18 @@ class WebSite(Site):
         self.trusted = options.trusted
         self.clock = options.clock
         self.certificates = certificates
-        self._channels: set[WebChannel] = set()
-        self._sweeping = LoopingCall(self._sweep)
-        self._sweeping.clock = options.clock
-        self._empty: Deferred[None] | None = None
+        self._crowd: Crowd[WebChannel] = Crowd(options.clock, self._sweep)
 
     def buildProtocol(self, addr: IAddress | None) -> WebChannel:  # type: ignore[override]  # see `protocol`
         channel: WebChannel = super().buildProtocol(addr)
-        self._channels.add(channel)
+        self._crowd.add(channel)
         return channel
 
     def startFactory(self) -> None:
-        self._sweeping.start(SWEEP_INTERVAL, now=False).addErrback(
-            lambda failure: self.logger.failure("the sweep for slow web clients failed", failure)
-        )
+        self._crowd.start()
 
     def stopFactory(self) -> None:
-        if self._sweeping.running:
-            self._sweeping.stop()
+        self._crowd.stop()
 
     def getResourceFor(self, request: WebRequest) -> IResource:
         for name, value in SECURITY.items():
@@ -256,28 +248,20 @@ class WebSite(Site):
 
     async def finish(self, seconds: float) -> None:
         """End all connections: those that wait for the client now, the others within *seconds*."""
-        for channel in list(self._channels):
-            channel.finish()
-        if self._channels:
-            self._empty = Deferred()
-            overdue = self.clock.callLater(seconds, self._abort_all)
-            await self._empty
-            if overdue.active():
-                overdue.cancel()
+        await self._crowd.finish(seconds)
+
+    async def drain(self) -> None:
+        """Wait until all connections have ended by themselves."""
+        for channel in self._crowd:
+            channel.persistent = False  # the next request goes to the service that has taken over
+        await self._crowd.drain()
 
     def forget(self, channel: WebChannel) -> None:
-        self._channels.discard(channel)
-        if not self._channels and self._empty is not None:
-            empty, self._empty = self._empty, None
-            empty.callback(None)
+        self._crowd.forget(channel)
 
-    def _abort_all(self) -> None:
-        for channel in list(self._channels):
-            channel.abort()
-
-    def _sweep(self) -> None:
+    def _sweep(self, channels: Iterable[WebChannel]) -> None:
         now = self.clock.seconds()
-        for channel in [each for each in self._channels if each.is_overdue(now)]:
+        for channel in [each for each in channels if each.is_overdue(now)]:
             channel.abort()
 
 

@@ -114,6 +114,12 @@ class ProxyFactory(Factory):
             connection.abort()
         await self.connections.finish(seconds)
 
+    async def drain(self) -> None:
+        """As ConnectionFactory.drain; who has not said yet for whom it speaks must come again."""
+        for connection in list(self.waiting):
+            connection.abort()
+        await self.connections.drain()
+
 
 def _address(client: Client) -> IPv4Address | IPv6Address:
     kind = IPv6Address if ":" in client.host else IPv4Address
