@@ -46,6 +46,8 @@ HOUSE = {
     "listenaddress",
     "workers",
     "listeners",
+    "reloading",
+    "running",
     "outgoing",
     "signing",
     "pickup",

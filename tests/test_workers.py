@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -22,11 +21,14 @@ from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.workers import (
     COUNTS,
+    DRAIN,
     FIRST_SOCKET,
     LONGEST_PAUSE,
     NEWS,
     QUICK_DEATH,
+    READY,
     RELOAD,
+    STOP_WITHIN,
     Startup,
     Workers,
 )
@@ -117,14 +119,18 @@ class WorkersTests(SynchronousTestCase):
         foreign = BoundAddress(config.listen.pop3[0], None)
         bound = {"smtp": [self.smtp], "pop3": [foreign]}
         self.workers = Workers(config, None, None, bound, cast(ReactorBase, self.reactor))
-        self.workers.start()
+        opened = Deferred.fromCoroutine(self.workers.open())
+        self.assertNoResult(opened)
+        for process in self.running:
+            process.protocol.childDataReceived(NEWS, READY + b"\n")
+        self.successResultOf(opened)
 
     @property
     def running(self) -> list[SeemingProcess]:
         return [process for process in self.reactor.spawned if not process.gone]
 
-    def stop(self, seconds: float = 15.0) -> Deferred[None]:
-        return Deferred.fromCoroutine(cast("Coroutine[object, object, None]", self.workers.stop(seconds)))
+    def stop(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self.workers.close())
 
     def tearDown(self) -> None:
         stopped = self.stop()
@@ -188,9 +194,22 @@ class WorkersTests(SynchronousTestCase):
         self.reactor.exhausted = True
         config = configured(2)
         workers = Workers(config, None, None, {}, cast(ReactorBase, self.reactor))
-        self.assertRaises(ConfigError, workers.start)
-        self.successResultOf(Deferred.fromCoroutine(workers.stop(1.0)))
+        self.failureResultOf(Deferred.fromCoroutine(workers.open()), ConfigError)
+        self.successResultOf(Deferred.fromCoroutine(workers.close()))
         self.reactor.exhausted = False
+
+    def test_worker_that_ends_before_it_serves_is_a_configuration_error(self) -> None:
+        workers = Workers(configured(2), None, None, {}, cast(ReactorBase, self.reactor))
+        opened = Deferred.fromCoroutine(workers.open())
+        first, second = self.reactor.spawned[2:]
+        first.protocol.childDataReceived(NEWS, READY + b"\n")
+        second.die()
+        self.failureResultOf(opened, ConfigError)
+        closed = Deferred.fromCoroutine(workers.close())
+        first.die()
+        self.successResultOf(closed)
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(4, len(self.reactor.spawned))
 
     def worker(self, number: int) -> SeemingProcess:
         [process] = [process for process in self.running if process.startup.number == number]
@@ -231,9 +250,31 @@ class WorkersTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
     def test_reload_is_for_all_workers(self) -> None:
-        self.workers.reload()
+        self.workers.read_certificates()
         self.assertEqual([[RELOAD], [RELOAD]], [process.written[1:] for process in self.running])
         self.assertEqual([[], []], [process.signals for process in self.running])
+
+    def test_workers_that_drain_end_by_themselves_and_are_not_replaced(self) -> None:
+        drained = Deferred.fromCoroutine(self.workers.drain())
+        first, second = self.running
+        self.assertEqual(([DRAIN], [DRAIN]), (first.written[1:], second.written[1:]))
+        self.reactor.advance(QUICK_DEATH)
+        first.die()
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertNoResult(drained)
+        self.assertEqual([[], []], [process.signals for process in (first, second)])
+        second.die()
+        self.successResultOf(drained)
+        self.assertEqual(2, len(self.reactor.spawned))
+
+    def test_workers_that_drain_can_be_stopped(self) -> None:
+        drained = Deferred.fromCoroutine(self.workers.drain())
+        stopped = self.stop()
+        for process in self.running:
+            self.assertEqual(["TERM"], process.signals)
+            process.die()
+        self.successResultOf(drained)
+        self.successResultOf(stopped)
 
     def test_what_a_worker_prints_is_logged_line_by_line(self) -> None:
         first, _ = self.running
@@ -253,10 +294,10 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_stop_kills_those_that_take_too_long(self) -> None:
-        stopped = self.stop(15.0)
+        stopped = self.stop()
         first, second = self.running
         first.die()
-        self.reactor.advance(15.0)
+        self.reactor.advance(STOP_WITHIN)
         self.assertEqual((["TERM"], ["TERM", "KILL"]), (first.signals, second.signals))
         second.die()
         self.successResultOf(stopped)

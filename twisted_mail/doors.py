@@ -32,6 +32,9 @@ SMTP_IDLE = 300.0
 POP3_IDLE = 600.0
 """Seconds (RFC 1939 §3)."""
 
+Door = ConnectionFactory | WebSite | ProxyFactory
+"""What makes the connections of one service; has `finish` and `drain`."""
+
 Build = Callable[[Listener, Callable[[Connection], None]], Connection]
 
 
@@ -60,7 +63,7 @@ class Doors:
             Rate(*limits.connection_rate) if limits.connection_rate else None,
             connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
-        self.factories: dict[str, ConnectionFactory | WebSite | ProxyFactory] = {}
+        self.factories: dict[str, Door] = {}
 
     def add_smtp(self, name: str, portal: Portal, new_message: Callable[[], MessageBuilder], *, sends: bool) -> None:
         """*portal* gives IDeliveryTargets; *sends*: mail to other domains is sent on."""

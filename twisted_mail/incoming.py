@@ -72,9 +72,13 @@ class Incoming:
             self._reporting = Reporting(self._store, self._lookups, reports, options, self._disk, self._reactor)
             self._reporting.start()
 
+    def retire(self) -> None:
+        """Leave the reports to another process, or to the service that has taken over."""
+        reporting, self._reporting = self._reporting, None
+        if reporting is not None:
+            reporting.stop()
+
     def stop(self) -> None:
         """Blocks for the disk, a moment."""
-        if self._reporting is not None:
-            self._reporting.stop()
         if self._counting is not None:
             self._counting.stop()

@@ -10,11 +10,11 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,14 +23,17 @@ from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.certifying import make_first_certificate, require_library
-from twisted_mail.config import ALL_TLS, Config, ConfigError
-from twisted_mail.listeners import BoundAddress, bind_all
+from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
+from twisted_mail.delivery.routes import Routes
+from twisted_mail.listeners import BoundAddress
 from twisted_mail.observing import Observing
 from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
-from twisted_mail.service import FINISH, Neighbours
+from twisted_mail.reloading import rebound, takeable
+from twisted_mail.running import RunFile
+from twisted_mail.service import Neighbours
 from twisted_mail.serving import Serving
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers
@@ -62,10 +65,13 @@ class MailServer(Service):
                 make_first_certificate(config)
         self._material = _read_material(config)
         self._routes = read_routes(config)
-        self._bound = _bind(config)
+        self._bound, _ = rebound({}, _addresses(config))
         self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor)
-        self._serving: Serving | None = None
-        self._workers: Workers | None = None
+        self._neighbours: Neighbours | None = None
+        self._running: Serving | Workers | None = None
+        self._draining: set[Serving | Workers] = set()
+        self._changing = DeferredLock()
+        self._run_file = RunFile(config.server_folder)
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
@@ -80,20 +86,15 @@ class MailServer(Service):
         self._observing.start()
         if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
-        if config.workers > 1:
-            self._workers = Workers(config, self._material, self._routes, self._bound, self._reactor)
-            self._workers.start()
-        else:
-            certificates = Certificates(self._material) if self._material else None
-            recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
-            alone = Neighbours(LocalCounts(), Throttle(), recent, leads=True)
-            self._serving = Serving(config, certificates, self._routes, self._bound, self._reactor, alone)
-            password = demo.make_account(self._serving.house.directory) if config.file is None else None
-            await self._serving.open()
+        self._running = self._new(config, self._material, self._routes, self._bound)
+        if config.file is None and isinstance(self._running, Serving):
+            password = demo.make_account(self._running.house.directory)
+        await self._running.open()
+        self._run_file.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
         self._reactor.callWhenRunning(self._announce, password)
         if config.file is not None:  # demo mode ends with its terminal
-            self._reactor.callWhenRunning(on_hangup, self._reactor, self._reload)
+            self._reactor.callWhenRunning(on_hangup, self._reactor, self._hang_up)
 
     def _announce(self, password: str | None) -> None:
         """*password*: that of demo mode's account, if it was made just now."""
@@ -101,12 +102,69 @@ class MailServer(Service):
             self.log.info("{text}", text=demo.welcome(self._config, password, sys.__stdout__))
         self.log.info("{hostname} is ready", hostname=self._config.hostname)
 
-    def _reload(self) -> None:
-        """On SIGHUP: the certificates again."""
-        if self._workers is not None:
-            self._workers.reload()
-        if self._serving is not None:
-            self._serving.reload()
+    def _new(
+        self,
+        config: Config,
+        material: TLSMaterial | None,
+        routes: Routes,
+        bound: Mapping[str, Sequence[BoundAddress]],
+    ) -> Serving | Workers:
+        """The service with one configuration, not open yet."""
+        if config.workers > 1:
+            return Workers(config, material, routes, bound, self._reactor)
+        if self._neighbours is None:
+            recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
+            self._neighbours = Neighbours(LocalCounts(), Throttle(), recent, leads=True)
+        certificates = Certificates(material) if material else None
+        return Serving(config, certificates, routes, bound, self._reactor, self._neighbours)
+
+    def _hang_up(self) -> None:
+        """SIGHUP: read everything again."""
+        self._changing.run(Deferred.fromCoroutine, self._reload()).addErrback(
+            lambda failure: self.log.failure("the configuration could not be read again", failure)
+        )
+
+    async def _reload(self) -> None:
+        """A wrong configuration changes nothing, and is told."""
+        error = ""
+        try:
+            await self._change()
+        except ConfigError as wrong:
+            error = str(wrong)
+            self.log.error("the configuration stays as it was: {error}", event="reload.refused", error=error)
+        self._run_file.note(error)
+
+    async def _change(self) -> None:
+        """Have another service take over, with what the file says now.  Raises ConfigError."""
+        assert self._config.file is not None
+        assert self._running is not None
+        config, later = takeable(self._config, load(self._config.file))
+        if later:
+            self.log.warn("{keys} will change when the server starts again", keys=", ".join(later))
+        routes = read_routes(config)
+        if (config, routes) == (self._config, self._routes):
+            self._running.read_certificates()
+            return
+        material = _read_material(config)
+        bound, given_up = rebound(self._bound, _addresses(config))
+        running = self._new(config, material, routes, bound)
+        try:
+            await running.open()
+        except BaseException:
+            await running.close()
+            rebound(bound, {name: [each.address for each in several] for name, several in self._bound.items()})
+            raise
+        self._draining.add(self._running)
+        Deferred.fromCoroutine(self._drain(self._running, given_up))
+        self._config, self._material, self._routes, self._bound = config, material, routes, bound
+        self._running = running
+        self.log.info("the configuration was read again", event="reload.done")
+
+    async def _drain(self, running: Serving | Workers, given_up: Sequence[BoundAddress]) -> None:
+        for address in given_up:
+            address.close()
+        await running.drain()
+        self._draining.discard(running)
 
     def _cannot_open(self, failure: Failure) -> None:
         """A foreign endpoint that failed, or another program that took a port in the meantime."""
@@ -114,14 +172,13 @@ class MailServer(Service):
         self._reactor.callWhenRunning(self._reactor.stop)
 
     async def _close(self) -> None:
-        if self._serving is not None:
-            await self._serving.close()
-        if self._workers is not None:
-            # first ours: as long as one process has a socket open, clients get into its queue
-            for addresses in self._bound.values():
-                for address in addresses:
-                    address.close()
-            await self._workers.stop(2 * FINISH + 5.0)
+        self._run_file.close()
+        # first the ports: as long as a process has one open, clients get into its queue
+        for addresses in self._bound.values():
+            for address in addresses:
+                address.close()
+        services = self._draining | ({self._running} if self._running is not None else set())
+        await gatherResults([Deferred.fromCoroutine(each.close()) for each in services])
         self._observing.stop()
 
 
@@ -141,12 +198,10 @@ def on_hangup(reactor: ReactorBase, call: Callable[[], None]) -> None:
     signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(call))
 
 
-def _bind(config: Config) -> dict[str, Sequence[BoundAddress]]:
-    """All ports that have a service, before any of them is open.  Raises ConfigError."""
+def _addresses(config: Config) -> dict[str, Sequence[ListenAddress]]:
+    """Of each service that is served: without a certificate there is none that speaks TLS only."""
     names = [name for name in SERVICES if config.tls.certificate is not None or name not in ALL_TLS]
-    addresses = {name: getattr(config.listen, name) for name in names}
-    bound = iter(bind_all([address for several in addresses.values() for address in several]))
-    return {name: [next(bound) for _ in several] for name, several in addresses.items()}
+    return {name: getattr(config.listen, name) for name in names}
 
 
 def _without_tls(config: Config) -> str:

@@ -103,6 +103,7 @@ class House:
     ) -> None:
         self._config = config
         self._reactor = reactor
+        self._stopped = False
 
         # what waits for the disk, and what for the processor
         self.committer = Committer(reactor)
@@ -121,7 +122,7 @@ class House:
         store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
-        self._timers = (sweeper, expiry) if neighbours.leads else ()
+        self._timers: tuple[Sweeper | ExpiryTimer, ...] = (sweeper, expiry) if neighbours.leads else ()
         self._leads = neighbours.leads
 
         # where a message goes
@@ -204,14 +205,23 @@ class House:
         for timer in self._timers:
             timer.start()
 
-    async def stop(self) -> None:
-        """Blocks, in the end, until what was begun is on disk."""
-        for timer in self._timers:
+    async def retire(self) -> None:
+        """Leave to another house what there may be only once: timers, and the scheduling of the queues."""
+        timers, self._timers = self._timers, ()
+        for timer in timers:
             timer.stop()
         await self._pickup.stop(FINISH)
-        self._checks.stop()
+        self._checks.retire()
         if self._outgoing is not None:
             await self._outgoing.stop(FINISH)
+
+    async def stop(self) -> None:
+        """Blocks, in the end, until what was begun is on disk.  Safe more than once."""
+        await self.retire()
+        if self._stopped:
+            return
+        self._stopped = True
+        self._checks.stop()
         self.committer.stop()
         for pool in self.threads:
             pool.stop()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 from twisted_mail.certifying import Certifying, from_authority
 from twisted_mail.config import Config
 from twisted_mail.delivery.routes import Routes
+from twisted_mail.doors import Door
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.service import FINISH, House, Neighbours
@@ -32,7 +34,7 @@ class Serving:
         reactor: ReactorBase,
         neighbours: Neighbours,
     ) -> None:
-        """*bound*: the addresses of each service of [listen]; they are closed with the service."""
+        """*bound*: the addresses of each service of [listen], which stay open when this object is done with them."""
         self._reactor = reactor
         self._bound = bound
         self._ports: list[IListeningPort] = []
@@ -41,7 +43,7 @@ class Serving:
         self._certifying: Certifying | None = None
         if config.tls.acme and neighbours.leads:
             obtain = from_authority(config, self.house.challenges, reactor)
-            self._certifying = Certifying(config, obtain, self.reload, reactor)
+            self._certifying = Certifying(config, obtain, self.read_certificates, reactor)
 
     async def open(self) -> None:
         """Start everything, then take connections.  Raises ConfigError."""
@@ -54,22 +56,34 @@ class Serving:
         if self._certifying is not None:
             self._certifying.start()
 
-    def reload(self) -> None:
-        """Read the certificates again."""
+    def read_certificates(self) -> None:
+        """Again."""
         if self._tls_files is not None:
             self._tls_files.load()
 
     async def close(self) -> None:
         """No new connections, a bounded time for what is under way, then the end of everything."""
+        await self._retire()
+        await self._for_each_factory(lambda factory: factory.finish(FINISH))
+        await self.house.stop()
+
+    async def drain(self) -> None:
+        """Another service has taken over: no new connections, but those that are there go on until they end."""
+        await self._retire()
+        await self.house.retire()
+        await self._for_each_factory(lambda factory: factory.drain())
+        await self.house.stop()
+
+    async def _retire(self) -> None:
         if self._certifying is not None:
             self._certifying.stop()
+            self._certifying = None
         if self._tls_files is not None:
             self._tls_files.stop()
-        for port in self._ports:
+        ports, self._ports = self._ports, []
+        for port in ports:
             await maybeDeferred(port.stopListening)
-        for addresses in self._bound.values():
-            for address in addresses:
-                address.close()
+
+    async def _for_each_factory(self, act: Callable[[Door], Coroutine[Any, Any, None]]) -> None:
         factories = self.house.factories.values()
-        await gatherResults([Deferred.fromCoroutine(factory.finish(FINISH)) for factory in factories])
-        await self.house.stop()
+        await gatherResults([Deferred.fromCoroutine(act(factory)) for factory in factories])

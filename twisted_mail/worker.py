@@ -13,10 +13,13 @@ import mmap
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import FileLogObserver, Logger, globalLogBeginner
@@ -32,14 +35,14 @@ from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.service import Neighbours
 from twisted_mail.serving import Serving
-from twisted_mail.workers import COUNTS, NEWS, RELOAD, Startup
+from twisted_mail.workers import COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
 
 REMEMBER = "remember"
 """What the news of a right login is called; those of the throttle have names of its own."""
 
 
 class NewsWire(LineReceiver):
-    """News from and to the other workers: a JSON list a line, of what it is and some texts; and `["reload"]`."""
+    """News from and to the other workers: a JSON list a line, of what it is and some texts; RELOAD and DRAIN."""
 
     delimiter = b"\n"
 
@@ -47,8 +50,14 @@ class NewsWire(LineReceiver):
         self._reactor = reactor
         self.reload: Callable[[], None] = _nothing
         """What reads the certificates again."""
+        self.drain: Callable[[], None] = _nothing
+        """What ends this process when its last connection has ended."""
         self.throttle = SharedThrottle(self._tell)
         self.recent = RecentLogins(reactor, login_key, lambda digest: self._tell(REMEMBER, digest))
+
+    def say_ready(self) -> None:
+        """This worker takes connections."""
+        self.sendLine(READY)  # type: ignore[no-untyped-call]  # as below
 
     def _tell(self, *news: str) -> None:
         self.sendLine(json.dumps(news).encode())  # type: ignore[no-untyped-call]  # Twisted has not annotated it
@@ -57,16 +66,23 @@ class NewsWire(LineReceiver):
         if line + self.delimiter == RELOAD:
             self.reload()
             return
+        if line + self.delimiter == DRAIN:
+            self.drain()
+            return
         match json.loads(line):
             case [str(what), str(digest)] if what == REMEMBER:
                 self.recent.hear(digest)
             case [what, host, account]:
                 self.throttle.hear(what, host, account, self._reactor.seconds())
 
+    def end(self) -> None:
+        """End this process, unless it is just ending."""
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The parent is gone."""
-        if self._reactor.running:
-            self._reactor.stop()
+        self.end()
 
 
 def main() -> None:
@@ -85,13 +101,26 @@ def main() -> None:
     counts = SharedCounts(memory, startup.number, startup.workers)
     neighbours = Neighbours(counts, wire.throttle, wire.recent, leads=startup.number == 0)
     certificates = Certificates(startup.material) if startup.material else None
-    serving = Serving(startup.config, certificates, startup.routes, _adopted(startup), reactor, neighbours)
+    adopted = _adopted(startup)
+    serving = Serving(startup.config, certificates, startup.routes, adopted, reactor, neighbours)
     observing = Observing(startup.config, str(startup.number), reactor)
     observing.start()
-    Deferred.fromCoroutine(serving.open()).addErrback(_cannot_open, reactor)
-    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(serving.close()))
+
+    def end(act: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[None]:
+        for addresses in adopted.values():
+            for address in addresses:
+                address.close()
+        return Deferred.fromCoroutine(act())
+
+    def drain() -> None:
+        end(serving.drain).addBoth(lambda result: wire.end())
+
+    opening = Deferred.fromCoroutine(serving.open())
+    opening.addCallbacks(lambda result: wire.say_ready(), _cannot_open, errbackArgs=(reactor,))
+    reactor.addSystemEventTrigger("before", "shutdown", end, serving.close)
     reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
-    wire.reload = serving.reload
+    wire.reload = serving.read_certificates
+    wire.drain = drain
     reactor.run()
 
 

@@ -36,11 +36,17 @@ FIRST_SOCKET = 5
 COUNTS = 4
 """The descriptor of the shared memory."""
 RELOAD = b'["reload"]\n'
-"""What the parent tells the workers on SIGHUP."""
+"""What the parent tells the workers when they shall read the certificates again."""
+DRAIN = b'["drain"]\n'
+"""What it tells them when others have taken over: to end when their last connection has ended."""
+READY = b'["ready"]'
+"""What a worker tells once it takes connections."""
 QUICK_DEATH = 5.0
 """Seconds: a worker that lived for less is started again after a pause that doubles each time."""
 LONGEST_PAUSE = 60.0
 """Seconds."""
+STOP_WITHIN = 25.0
+"""Seconds that a worker has to end: more than twice what it gives its connections and its queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,10 @@ class Workers:
             config, material, routes, sockets, 0, config.workers, os.urandom(KEY_SIZE), type(reactor).__module__
         )
         self._running: dict[int, _Worker] = {}
-        self._stopped: Deferred[None] | None = None
+        self._opening: Deferred[None] | None = None
+        self._ready: set[int] = set()
+        self._ending = False
+        self._gone: list[Deferred[None]] = []
 
     def _number(self, bound: BoundAddress) -> int | None:
         """The descriptor that a worker will have for *bound*."""
@@ -102,32 +111,48 @@ class Workers:
         self._descriptors[number] = bound.socket.fileno()
         return number
 
-    def start(self) -> None:
-        """Raises ConfigError."""
+    async def open(self) -> None:
+        """Returns when all workers take connections.  Raises ConfigError."""
+        self._opening = Deferred()
         for number in range(self._startup.workers):
             try:
                 self._spawn(number, 0.0)
             except OSError as error:
                 remedy = "where the server changes its user, that user must be able to run it"
                 raise ConfigError(f"cannot start a worker: {error}; {remedy}") from error
+        await self._opening
 
-    def reload(self) -> None:
-        """Have all workers read the certificates again."""
-        for worker in list(self._running.values()):
-            worker.tell(RELOAD)  # not a signal, which would end one that has only just started
+    def read_certificates(self) -> None:
+        """Again, in all workers."""
+        self._tell_all(RELOAD)  # not a signal, which would end one that has only just started
 
-    async def stop(self, seconds: float) -> None:
-        """Have all workers end what they do; those that have not after *seconds* are killed."""
-        if not self._running:
-            return
-        self._stopped = Deferred()
+    async def drain(self) -> None:
+        """Other workers have taken over: these go on until their connections have ended."""
+        self._ending = True
+        self._tell_all(DRAIN)
+        await self._all_gone()
+
+    async def close(self) -> None:
+        """Have all workers end what they do; those that have not after a while are killed."""
+        self._ending = True
         for worker in list(self._running.values()):
             worker.signal("TERM")
-        overdue = self._reactor.callLater(seconds, self._kill)
-        await self._stopped
+        overdue = self._reactor.callLater(STOP_WITHIN, self._kill)
+        await self._all_gone()
         if overdue.active():
             overdue.cancel()
-        os.close(self._counts)
+
+    async def _all_gone(self) -> None:
+        if self._running:
+            self._gone.append(Deferred())
+            await self._gone[-1]
+        if self._counts >= 0:
+            os.close(self._counts)
+            self._counts = -1
+
+    def _tell_all(self, news: bytes) -> None:
+        for worker in list(self._running.values()):
+            worker.tell(news)
 
     def _kill(self) -> None:
         for worker in list(self._running.values()):
@@ -148,7 +173,7 @@ class Workers:
 
     def _replace(self, number: int, pause: float) -> None:
         """Start a worker instead of one that ended, which had waited for *pause* seconds before its start."""
-        if self._stopped is not None:
+        if self._ending:
             return
         try:
             self._spawn(number, pause)
@@ -160,12 +185,23 @@ class Workers:
             if number != sender:
                 worker.tell(news)
 
+    def ready(self, worker: _Worker) -> None:
+        """It takes connections."""
+        self._ready.add(worker.number)
+        if self._opening is not None and len(self._ready) == self._startup.workers:
+            opening, self._opening = self._opening, None
+            opening.callback(None)
+
     def ended(self, worker: _Worker, reason: str) -> None:
         """A worker is gone: at the end of the server, or by accident."""
         del self._running[worker.number]
-        if self._stopped is not None:
-            if not self._running:
-                self._stopped.callback(None)
+        if self._ending:
+            while self._gone and not self._running:
+                self._gone.pop().callback(None)
+            return
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            opening.errback(ConfigError(f"a worker ended at once ({reason}); the log says why"))
             return
         quick = self._reactor.seconds() - worker.started < QUICK_DEATH
         self._replace_later(worker.number, reason, _longer(worker.pause) if quick else 0.0)
@@ -222,6 +258,8 @@ class _Worker(ProcessProtocol):
                     self.log.info("{finished_line}", finished_line=text, worker=self.number)
                 case 2:
                     self.log.error("{line}", line=text, worker=self.number)
+                case _ if line == READY:
+                    self._workers.ready(self)
                 case _:
                     self._workers.tell_others(self.number, line + b"\n")
 

@@ -21,7 +21,7 @@ After=network-online.target
 [Service]
 Type=exec
 ExecStart={twist} --log-format=json mailserver --config {config}
-# reads new certificates
+# takes a changed mailserver.toml and new certificates, without dropping a connection
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
