@@ -11,6 +11,7 @@ import importlib
 import json
 import mmap
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -121,6 +122,12 @@ def main() -> None:
     reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
     wire.reload = serving.read_certificates
     wire.drain = drain
+    # Twisted's own answer to SIGTERM is an error where the process is just ending by itself
+    reactor.callWhenRunning(
+        signal.signal,
+        signal.SIGTERM,
+        lambda number, frame: reactor.callFromThread(wire.end),
+    )
     reactor.run()
 
 
