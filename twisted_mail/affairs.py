@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from zope.interface import Attribute, Interface
 
@@ -57,6 +58,93 @@ class DomainFacts:
     aliases: int
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedFacts:
+    """A message that waits to be sent."""
+
+    id: str
+    sender: str
+    """`<>` for a report."""
+    recipients: Sequence[str]
+    """Who have not got it yet."""
+    size: int
+    """Octets."""
+    since: float
+    """Seconds since 1970."""
+    due: float | None
+    """When it is tried next; None: it is held."""
+    attempts: int
+    said: str
+    """What was said at the last one; empty: nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientFacts:
+    """What has become of one recipient of such a message."""
+
+    address: str
+    state: str
+    attempts: int
+    host: str
+    """Who spoke last; empty: nobody yet, or this server."""
+    reply: str
+    at: float | None
+    dialogue: str
+    """The last lines of the session with *host*."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """The whole of it."""
+
+    facts: QueuedFacts
+    recipients: Sequence[RecipientFacts]
+
+
+class QueueChange(Enum):
+    """What can be asked for with a queued message."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    RELEASE = "release"
+    DROP = "drop"
+    BOUNCE = "bounce"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPasswordFacts:
+    """A further password of an account, for one program or device."""
+
+    name: str
+    purposes: Sequence[str]
+    created: int
+    last_used: int | None
+    """Seconds since 1970, both."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFacts:
+    """One login of an account, or one that was refused."""
+
+    at: float
+    service: str
+    peer: str
+    by: str
+    """The name of the app password that it was; empty: the account's own."""
+    refusal: str
+    """Empty: it was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionFacts:
+    """What a POP3 session deleted, and can be brought back."""
+
+    session: str
+    at: int
+    messages: int
+    view: str
+
+
 class IOwnAffairs(Interface):
     """The avatar of everybody who logs in at the page."""
 
@@ -67,6 +155,24 @@ class IOwnAffairs(Interface):
 
     def change_password(old: str, new: str) -> Awaitable[None]:
         """This login stays good, all others on the page end.  Raises RefusedChange or LoginUnavailable."""
+
+    def app_passwords() -> Sequence[AppPasswordFacts]:
+        """In the order of their names."""
+
+    def add_app_password(name: str, purposes: Sequence[str]) -> Awaitable[str]:
+        """The password itself, which can never be shown again; *purposes*: `smtp`, `pop3`.  Raises RefusedChange."""
+
+    def remove_app_password(name: str) -> Awaitable[str]:
+        """A sentence that tells it.  Raises RefusedChange."""
+
+    def logins() -> Awaitable[Sequence[LoginFacts]]:
+        """The last ones, the newest first.  Raises OSError."""
+
+    def deletions() -> Awaitable[Sequence[DeletionFacts]]:
+        """What can be brought back, the newest first.  Raises OSError."""
+
+    def restore(session: str) -> Awaitable[str]:
+        """Bring back what that session deleted; a sentence that tells it.  Raises RefusedChange or OSError."""
 
 
 class IPeople(Interface):
@@ -112,7 +218,21 @@ class IPeople(Interface):
         """It must be empty."""
 
 
+class IQueue(Interface):
+    """What waits to be sent to other servers."""
+
+    def messages(wanted: str, limit: int) -> Awaitable[tuple[int, Sequence[QueuedFacts]]]:
+        """How many there are, and the first *limit* of them, the oldest first; *wanted*: part of an address or id."""
+
+    def message(identifier: str) -> Awaitable[QueuedMessage | None]:
+        """None: it is not, or no longer, in the queue."""
+
+    def ask(identifier: str, change: QueueChange) -> Awaitable[str]:
+        """Have the scheduler do it, and wait a moment for that; a sentence that tells it.  Raises RefusedChange."""
+
+
 class IAdministration(IOwnAffairs):
     """The avatar of an administrator."""
 
     people: IPeople = Attribute("Who has mail here.")
+    queue: IQueue | None = Attribute("None: this server sends nothing to others.")

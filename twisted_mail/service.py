@@ -175,7 +175,7 @@ class House:
             self._doors.add_pop3(name, readers)
         self.challenges = Challenges(certificates)
         if neighbours.leads:
-            people = page_portal(config, Means(self.directory, passwords, disk, hashing))
+            people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor))
             web = WebService(config, self.directory, certificates, self.challenges, people, self._doors.limits, reactor)
             for name, site in web.factories.items():
                 self._doors.add(name, site)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import poplib
 import re
+import smtplib
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import unescape
 from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
 
-from tests.integration.browser import chromium
-from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, free_port
+from tests.integration.browser import Browser, chromium
+from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, User, free_port
+from tests.integration.wire import fetch, log_in, send_exactly
 
 ADMIN, USER = f"user0@{DOMAIN}", f"user1@{DOMAIN}"
+
+PAGES = ("/admin/accounts", "/admin/aliases", "/admin/domains", "/admin/queue", "/account")
 
 
 def serve(new_server: Callable[..., ServerProcess], settings: str = "") -> ServerProcess:
@@ -127,6 +133,18 @@ def test_logins_at_the_page_are_in_the_log(page: ServerProcess) -> None:
     assert PASSWORD not in text
 
 
+@contextmanager
+def logged_in(server: ServerProcess, folder: Path) -> Iterator[Browser]:
+    """An administrator's browser, by keyboard alone."""
+    with chromium(folder / "browser") as browser:
+        browser.open(f"http://localhost:{server.web_ports['web']}/login")
+        browser.write("Your address", ADMIN)
+        browser.write("Password", PASSWORD)
+        browser.press("\ue007")  # Enter
+        browser.wait_for("Log out")
+        yield browser
+
+
 def test_an_account_is_added_by_clicks(page: ServerProcess, tmp_path: Path) -> None:
     with chromium(tmp_path / "browser") as browser:
         browser.open(f"http://localhost:{page.web_ports['web']}/admin/accounts")
@@ -147,15 +165,79 @@ def test_an_account_is_added_by_clicks(page: ServerProcess, tmp_path: Path) -> N
 
 
 def test_pages_fit_on_a_small_screen(page: ServerProcess, tmp_path: Path) -> None:
-    with chromium(tmp_path / "browser") as browser:
-        browser.open(f"http://localhost:{page.web_ports['web']}/login")
-        browser.write("Your address", ADMIN)
-        browser.write("Password", PASSWORD)
-        browser.press("\ue007")  # Enter
-        browser.wait_for("Log out")
-        for path in ("/admin/accounts", f"/admin/accounts/{USER}", "/admin/aliases", "/admin/domains", "/account"):
+    with logged_in(page, tmp_path) as browser:
+        for path in (*PAGES, f"/admin/accounts/{USER}"):
             browser.open(f"http://localhost:{page.web_ports['web']}{path}")
             for dark in (False, True):
                 browser.show_as(360, dark=dark)
                 assert browser.run("return document.documentElement.scrollWidth") == 360, path
+        assert browser.complaints() == []
+
+
+def test_what_a_session_deleted_is_brought_back(page: ServerProcess) -> None:
+    user = User(USER)
+    assert send_exactly(page, b"Subject: one\r\n\r\nText\r\n", user).startswith("250 ")
+    (message,) = fetch(page, user)
+    with log_in(page, user) as wire:
+        assert wire.say("DELE 1").startswith("+OK")
+        assert wire.say("QUIT").startswith("+OK")
+    assert fetch(page, user) == []
+    at_page = client(page)
+    text = at_page.log_in(USER)
+    session = re.search(r'name="session" value="([^"]+)"', text)
+    assert session is not None, text
+    assert "Restored 1 messages" in at_page.do("/account", "restore", session=session[1])
+    assert [each.uid for each in fetch(page, user)] == [message.uid]
+
+
+def test_an_app_password_made_at_the_page_is_good_for_mail(page: ServerProcess) -> None:
+    at_page = client(page)
+    at_page.log_in(USER)
+    made = re.search(r"\w{4}(?:-\w{4}){4}", at_page.do("/account", "add-app-password", name="phone", **{"for": "pop3"}))
+    assert made is not None
+    assert fetch(page, User(USER, made[0])) == []
+    deadline = time.monotonic() + 20
+    while 'app password "phone"' not in at_page.get("/account"):  # the journal is a second behind
+        assert time.monotonic() < deadline, at_page.text
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def sending(new_server: Callable[..., ServerProcess]) -> Iterator[tuple[ServerProcess, Path]]:
+    """A server with a message for elsewhere, whose smarthost is not there yet."""
+    elsewhere = free_port()
+    server = serve(new_server, f'[relay]\nsmarthost = "tcp:127.0.0.1:{elsewhere}"\nretry = ["1 hour"]\n')
+    submission = smtplib.SMTP_SSL("localhost", server.ports.submissions, context=server.tls, timeout=20)
+    submission.login(ADMIN, PASSWORD)
+    submission.sendmail(ADMIN, ["someone@else.example"], b"Subject: hello\r\n\r\nText\r\n")
+    submission.quit()
+    yield server, server.maildirs / ".server" / "queue"
+    server.forgive_log()
+
+
+def test_a_queued_message_is_held_released_and_dropped(sending: tuple[ServerProcess, Path]) -> None:
+    server, _ = sending
+    admin = client(server)
+    admin.log_in(ADMIN)
+    identifier = re.search(r'href="/admin/queue/([^"]+)"', admin.get("/admin/queue"))
+    assert identifier is not None, admin.text
+    one = f"/admin/queue/{identifier[1]}"
+    assert "is held" in admin.do(one, "hold")
+    assert "held" in server.admin("queue", "list").stdout
+    assert "is released" in admin.do(one, "release")
+    assert "is dropped" in admin.do(one, "drop")
+    assert "no messages wait" in server.admin("queue", "list").stdout
+
+
+def test_a_queued_message_is_tried_again_by_clicks(sending: tuple[ServerProcess, Path], tmp_path: Path) -> None:
+    server, _ = sending
+    with logged_in(server, tmp_path) as browser:
+        browser.click("Queue")
+        browser.wait_for("1 messages wait.")
+        browser.wait_for("Connection refused")
+        browser.click("someone@else.example")
+        browser.wait_for("attempts: 1")
+        browser.click("Try now")
+        browser.wait_for("is tried again.")
+        browser.wait_for("attempts: 2")
         assert browser.complaints() == []

@@ -93,11 +93,11 @@ class VisitorTestCase(SynchronousTestCase):
         self.clock = Clock()
         logins = Logins(self.directory, self.clock, Throttle())
         checker = PasswordChecker(self.directory, at_once, logins, RecentLogins(self.clock, bytes(KEY_SIZE)))
-        self.means = Means(self.directory, checker, at_once, at_once)
+        self.means = Means(self.config, self.directory, checker, at_once, at_once, self.clock)
         self.site = self.new_site()
 
     def new_site(self, https: str = "", *, allow_plaintext: bool = False) -> WebSite:
-        entrance = Entrance(page_portal(self.config, self.means), https, allow_plaintext)
+        entrance = Entrance(page_portal(self.means), https, allow_plaintext)
         return site_of(Pages(console(entrance, self.clock)))
 
     def visitor(self, user: Address | None = None) -> Visitor:

@@ -10,9 +10,10 @@ from zope.interface import implementer
 from twisted_mail import demo
 from twisted_mail.administration.own import Means, OwnAffairs
 from twisted_mail.administration.people import People
-from twisted_mail.affairs import IAdministration, IOwnAffairs, IPeople
+from twisted_mail.administration.queue import Queue
+from twisted_mail.affairs import IAdministration, IOwnAffairs, IPeople, IQueue
 from twisted_mail.auth.realm import PageRealm
-from twisted_mail.config import Config
+from twisted_mail.outgoing import queue_folder
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -21,13 +22,12 @@ from twisted_mail.smtp.envelope import Origin
 class Everything:
     """What an administrator can look after, and who is one."""
 
-    config: Config
     means: Means
 
     def administrators(self) -> set[Address]:
         """In demo mode, where nobody else can reach the page, its account is one, too."""
         found = self.means.directory.administrators()
-        return found | {demo.ACCOUNT} if self.config.file is None else found
+        return found | {demo.ACCOUNT} if self.means.config.file is None else found
 
     def avatar(self, account: Address, origin: Origin) -> IOwnAffairs:
         if account in self.administrators():
@@ -42,12 +42,15 @@ class Administration(OwnAffairs):
     def __init__(self, account: Address, origin: Origin, everything: Everything) -> None:
         self._everything = everything
         super().__init__(account, origin, everything.means)
-        self.people: IPeople = People(account, everything.means, everything.config.data, everything.administrators)
+        means, config = everything.means, everything.means.config
+        self.people: IPeople = People(account, means, config.data, everything.administrators)
+        sends = config.relay.enabled and config.file is not None
+        self.queue: IQueue | None = Queue(queue_folder(config), means) if sends else None
 
     def _rights(self) -> tuple[object, ...]:
         return (self.account in self._everything.administrators(),)
 
 
-def page_portal(config: Config, means: Means) -> Portal:
+def page_portal(means: Means) -> Portal:
     """Where people log in at the page: for an IOwnAffairs."""
-    return Portal(PageRealm(Everything(config, means).avatar), [means.checker])
+    return Portal(PageRealm(Everything(means).avatar), [means.checker])

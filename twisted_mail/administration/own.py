@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_mail.affairs import IOwnAffairs, RefusedChange
+from twisted_mail.affairs import AppPasswordFacts, DeletionFacts, IOwnAffairs, LoginFacts, RefusedChange
+from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import PasswordChecker
 from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.cli.asking import password_problem
+from twisted_mail.config import Config
 from twisted_mail.content import Blocking
-from twisted_mail.interfaces import PasswordLogin
+from twisted_mail.interfaces import MaildropLocked, PasswordLogin
+from twisted_mail.mailbox import undo
+from twisted_mail.mailbox.store import maildir_of
+from twisted_mail.records.journal import Record
+from twisted_mail.records.search import newest, time_of
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -25,10 +33,12 @@ R = TypeVar("R")
 class Means:
     """What all avatars of the page work with."""
 
+    config: Config
     directory: Directory
     checker: PasswordChecker
     disk: Blocking
     hashing: Blocking
+    clock: IReactorTime
 
     async def change(self, call: Callable[[], R], blocking: Blocking | None = None) -> R:
         """*call*, in a thread.  Raises RefusedChange."""
@@ -44,6 +54,10 @@ class Means:
             raise RefusedChange(f"Choose another: {problem}.")
         new = await self.change(lambda: self.directory.new_account(address, password), self.hashing)
         await self.change(lambda: self.directory.set_password(address, new.password, new.verifier))
+
+
+LOGINS = 50
+"""That are shown."""
 
 
 @implementer(IOwnAffairs)
@@ -68,6 +82,54 @@ class OwnAffairs:
         await self._means.set_password(self.account, new)
         self._at_login = self._state()
 
+    # ---- app passwords
+
+    def app_passwords(self) -> Sequence[AppPasswordFacts]:
+        found = self._means.directory.app_passwords.list(self.account)
+        return [
+            AppPasswordFacts(each.name, [purpose.value for purpose in each.purposes], each.created, each.last_used)
+            for each in found
+        ]
+
+    async def add_app_password(self, name: str, purposes: Sequence[str]) -> str:
+        chosen = tuple(purpose for purpose in Purpose if purpose.value in purposes)
+        if not chosen:
+            raise RefusedChange("Choose what it is for: to send, to fetch, or both.")
+        directory = self._means.directory
+        salt = directory.salt(self.account)
+        return await self._means.change(lambda: directory.app_passwords.add(self.account, name, chosen, salt))
+
+    async def remove_app_password(self, name: str) -> str:
+        passwords = self._means.directory.app_passwords
+        await self._means.change(lambda: passwords.remove(self.account, name))
+        return f'Removed "{name}": it is no good any more.'
+
+    # ---- logins and deletions
+
+    async def logins(self) -> Sequence[LoginFacts]:
+        own = str(self.account)
+
+        def is_own(record: Record) -> bool:
+            return record.get("event") in ("login.accepted", "login.refused") and record.get("user") == own
+
+        folder = self._means.config.journal_folder
+        return [_login(record) for record in await self._means.change(lambda: newest(folder, is_own, LOGINS, own))]
+
+    async def deletions(self) -> Sequence[DeletionFacts]:
+        path = maildir_of(self._means.config.data, self.account)
+        found = await self._means.change(lambda: undo.undoable(path) if os.path.isdir(path) else [])
+        return [DeletionFacts(each.session, each.seconds, each.messages, each.view) for each in reversed(found)]
+
+    async def restore(self, session: str) -> str:
+        path = maildir_of(self._means.config.data, self.account)
+        try:
+            count = await self._means.change(lambda: undo.restore(path, session))
+        except LookupError:
+            raise RefusedChange("Nothing is kept of that session any more.") from None
+        except MaildropLocked as error:
+            raise RefusedChange("A mail program has the mailbox open just now; try again in a minute.") from error
+        return f"Restored {count} messages: your mail program finds them when it looks the next time."
+
     def _state(self) -> object:
         """What must stay as it is; None: nobody could log in."""
         found = self._means.directory.account(self.account)
@@ -76,3 +138,9 @@ class OwnAffairs:
     def _rights(self) -> tuple[object, ...]:
         """What else the login depends on."""
         return ()
+
+
+def _login(record: Record) -> LoginFacts:
+    service, peer, by, reply = (str(record.get(name) or "") for name in ("service", "peer", "by", "reply"))
+    accepted = record.get("event") == "login.accepted"
+    return LoginFacts(time_of(record), service, peer, by, "" if accepted else reply or "refused")

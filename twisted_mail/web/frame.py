@@ -79,5 +79,6 @@ _ADMINISTRATOR = (
     ("/admin/accounts", "Accounts"),
     ("/admin/aliases", "Aliases"),
     ("/admin/domains", "Domains"),
+    ("/admin/queue", "Queue"),
 )
 _EVERYBODY = (("/account", "My account"),)
