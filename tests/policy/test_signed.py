@@ -42,7 +42,7 @@ class Place:
         self.queue = UnreliableTarget()
         self.clock = Clock()
         self.clock.advance(NOW)
-        options = SigningOptions(HOSTNAME, checks)
+        options = SigningOptions(HOSTNAME, lambda origin: checks and origin == ORIGIN)
         self.target = Signed(self.queue, options, ActiveKeys(self.store), self.zone.txt, execute, self.clock)
 
     def send(self, text: bytes | Message, origin: Origin = USER, sender: str | None = "alice@example.org") -> bytes:

@@ -6,7 +6,7 @@ that takes 7-bit text, it has the result signed once more (docs/decisions/0023).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import getaddresses
 
@@ -44,8 +44,8 @@ _RESULTS = "authentication-results"
 class SigningOptions:
     hostname: str
     """In lower-case A-labels: the name by which our Authentication-Results are known."""
-    checks: bool
-    """Received mail is checked, and fields that pretend to be our results are taken out."""
+    is_checked: Callable[[Origin], bool]
+    """What comes from there is checked on receipt, and fields that pretend to be our results are taken out."""
 
 
 @implementer(IDeliveryTarget, ISigner)
@@ -83,13 +83,12 @@ class Signed:
         if signer is None and sealer is None:
             return message
         try:
-            body_hash = (await hash_body(message, [WHOLE_BODY], self._disk))[WHOLE_BODY].digest()
-            chain_of = message
+            body_hash, made = await self._hash(message), b""
             if signer is not None:
-                signatures = sign_message(message.header, body_hash, self._keys.of(signer), self._clock.seconds())
-                message = message.with_fields(signatures)
+                made = self._signatures(message.header, body_hash, signer)
             if sealer is not None:
-                message = message.with_fields(await self._seal(chain_of, message.header, body_hash, sealer))
+                finding, key = await self._finding(message, origin), _rsa(self._keys.of(sealer))
+                made = seal_message(made + message.header, body_hash, finding, key, self._clock.seconds()) + made
         except OSError as error:
             raise disk_refusal(error) from error
         self.log.debug(
@@ -100,28 +99,31 @@ class Signed:
             sealer=sealer,
             session=origin.session,
         )
-        return message
+        return message.with_fields(made)
 
     async def sign_again(self, message: Message, origin: Origin, envelope_sender: Address | None) -> Message:
         sender = Sender(origin, envelope_sender, _authors(message.header))
         signer = signing_domain(sender, self._options.hostname, self._has_keys)
-        return message if signer is None else message.with_fields(await self._signatures(message, signer))
+        if signer is None:
+            return message
+        return message.with_fields(self._signatures(message.header, await self._hash(message), signer))
 
-    async def _signatures(self, message: Message, domain: str) -> bytes:
-        body_hash = (await hash_body(message, [WHOLE_BODY], self._disk))[WHOLE_BODY].digest()
-        return sign_message(message.header, body_hash, self._keys.of(domain), self._clock.seconds())
+    async def _hash(self, message: Message) -> bytes:
+        return (await hash_body(message, [WHOLE_BODY], self._disk))[WHOLE_BODY].digest()
 
-    async def _seal(self, message: Message, header: bytes, body_hash: bytes, domain: str) -> bytes:
-        """*message* as it came, and its *header* as it leaves."""
+    def _signatures(self, header: bytes, body_hash: bytes, domain: str) -> bytes:
+        return sign_message(header, body_hash, self._keys.of(domain), self._clock.seconds())
+
+    async def _finding(self, message: Message, origin: Origin) -> Finding:
+        """What is to be said of *message* as it came."""
         work = Deferred.fromCoroutine(verify(message, self._txt, self._disk))
         try:
             chain = await work.addTimeout(SEAL_LIMIT, self._clock)
         except DeferredTimeout:
             chain = Chain(Verdict.TEMPERROR, "its look-ups take too long")
-        found = _own_results(header, self._options.hostname) if self._options.checks else ""
-        results = found or f"{self._options.hostname}; arc={chain.verdict.value}"
-        key = _rsa(self._keys.of(domain))
-        return seal_message(header, body_hash, Finding(chain, results), key, self._clock.seconds())
+        hostname = self._options.hostname
+        results = _own_results(message.header, hostname) if self._options.is_checked(origin) else ""
+        return Finding(chain, results or f"{hostname}; arc={chain.verdict.value}")
 
     def _has_keys(self, domain: str) -> bool:
         return bool(self._keys.of(domain))

@@ -21,6 +21,7 @@ HAPPENINGS: Mapping[str, str] = {
     "message.checked": "a message of a stranger was checked: SPF, DKIM, DMARC",
     "dmarc.reported": "the owner of another domain was told what was seen of its mail",
     "address.expanded": "an address stood for others",
+    "message.signed": "a message for elsewhere got its signatures (DKIM), or a seal (ARC)",
     "message.stored": "a message is in mailboxes, on disk",
     "message.queued": "a message for elsewhere is in the queue, on disk",
     "message.relayed": "another server has taken a message for a recipient",

@@ -96,6 +96,10 @@ def _expanded(w: _Words) -> str:
     return f"{w.recipient} stands for {', '.join(filter(None, (w.mailboxes, w.outside)))}"
 
 
+def _signed(w: _Words) -> str:
+    return " and ".join(filter(None, (w.with_field("signed by ", "signer"), w.with_field("sealed by ", "sealer"))))
+
+
 def _attempt(w: _Words) -> str:
     if w.state == "relayed":
         return f"attempt {w.attempts} for {w.recipient}: delivered"
@@ -134,6 +138,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "message.checked": _checked,
     "dmarc.reported": lambda w: f"{w.recipients} were told what was seen of mail of {w.domain}",
     "address.expanded": _expanded,
+    "message.signed": _signed,
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
     "message.relayed": lambda w: f"{w.host} took it for {w.recipient} and said {w.reply}",
