@@ -162,3 +162,19 @@ class AskTests(QueueCase):
         self.patch(time, "monotonic", lambda: next(times))
         self.patch(time, "sleep", lambda seconds: None)
         self.assertIn("still at it", self.succeed("queue", "retry", entry.id))
+
+
+class PickupTests(QueueCase):
+    """What was handed over by `mailserver send` and not picked up yet."""
+
+    def test_message_that_waits_for_the_server_is_listed_and_obeys(self) -> None:
+        queued = self.put("bob@example.net")
+        self.directory().add_domain("example.org")
+        self.succeed("send", "-f", "alice@example.org", "eve@example.net", stdin="Subject: x\n\nx\n")
+        rows = json.loads(self.succeed("queue", "list", "--json"))
+        self.assertEqual([["bob@example.net"], ["eve@example.net"]], [row["to"] for row in rows])
+        self.assertIn("pickup", self.succeed("queue", "show", rows[1]["id"]))
+        self.succeed("queue", "hold", "--from", "alice@example.org")
+        self.assertEqual({(queued.id, "hold")}, self.asked())
+        pickup = os.path.join(self.folder, "maildirs", ".server", "pickup")
+        self.assertEqual([(rows[1]["id"], Verb.HOLD)], list(requests.asked(pickup)))

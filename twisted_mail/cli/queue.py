@@ -11,13 +11,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json, subcommands
 from twisted_mail.cli.opening import configuration
 from twisted_mail.cli.tables import Row, print_rows, timestamp
+from twisted_mail.config import Config
+from twisted_mail.outgoing import queue_folder
 from twisted_mail.ownership import acting_as, owner_of
+from twisted_mail.pickup import pickup_folder
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import NEVER, QueuedRecipient, QueueEntry
 from twisted_mail.queue.envelope import EnvelopeError, encode
@@ -36,6 +39,34 @@ _VERBS = (
     (Verb.DROP, "Delete messages; nobody is told."),
     (Verb.BOUNCE, "Return messages to their senders."),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Spools:
+    """The queue, and what `mailserver send` has handed over and the server has not picked up yet."""
+
+    queue: SpoolFiles
+    pickup: SpoolFiles
+
+    @classmethod
+    def of(cls, config: Config) -> Spools:
+        return cls(SpoolFiles(queue_folder(config)), SpoolFiles(pickup_folder(config)))
+
+    def holding(self, identifier: str) -> SpoolFiles:
+        """The one in which that message is."""
+        return self.pickup if os.path.exists(self.pickup.envelope(identifier)) else self.queue
+
+    def identifiers(self) -> list[str]:
+        """Of all messages, the oldest first."""
+        found: list[str] = []
+        for files in (self.queue, self.pickup):
+            with suppress(FileNotFoundError):  # the server has not run yet
+                found += files.identifiers()
+        return sorted(found)
+
+    def read(self, identifier: str) -> QueueEntry:
+        """As SpoolFiles.read."""
+        return self.holding(identifier).read(identifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,46 +127,47 @@ def _duration(text: str) -> int:
 
 
 def list_messages(arguments: argparse.Namespace) -> None:
-    with _queue(arguments) as files:
-        rows = [_row(entry) for entry in _entries(files) if _filter(arguments).matches(entry)]
+    with _spools(arguments) as spools:
+        rows = [_row(entry) for entry in _entries(spools) if _filter(arguments).matches(entry)]
     if not arguments.json:
         rows = [{**row, "to": _shortened(row["to"])} for row in rows]
     print_rows(rows, as_json=arguments.json, nothing="no messages wait")
 
 
 def show_message(arguments: argparse.Namespace) -> None:
-    with _queue(arguments) as files:
-        entry = _read(files, _identifier(files, arguments.id))
+    with _spools(arguments) as spools:
+        entry = _read(spools, _identifier(spools, arguments.id))
+        path = spools.holding(entry.id).message(entry.id)
     if arguments.json:
         print(encode(entry).decode(), end="")
         return
     for name, value in _row(entry).items():
         if name not in ("to", "last"):
             print(f"{name + ':':<10} {value}")
-    print(f"{'file:':<10} {files.message(entry.id)}")
+    print(f"{'file:':<10} {path}")
     for each in entry.recipients:
         print("\n".join(["", *_recipient_lines(each)]))
 
 
 def _asking_for(verb: Verb) -> Callable[[argparse.Namespace], None]:
     def ask(arguments: argparse.Namespace) -> None:
-        with _queue(arguments) as files:
-            chosen = _chosen(files, arguments)
-            for identifier in chosen:
-                requests.ask(files.folder, identifier, verb)
-            print(f"{verb.value}: {_count(len(chosen))}{_ending(files, verb, chosen)}")
+        with _spools(arguments) as spools:
+            chosen = [(spools.holding(each).folder, each) for each in _chosen(spools, arguments)]
+            for folder, identifier in chosen:
+                requests.ask(folder, identifier, verb)
+            print(f"{verb.value}: {_count(len(chosen))}{_ending(verb, chosen)}")
 
     return ask
 
 
-def _ending(files: SpoolFiles, verb: Verb, asked: Sequence[str]) -> str:
-    """Waits a little for the server; what to say of it."""
+def _ending(verb: Verb, asked: Sequence[tuple[str, str]]) -> str:
+    """Waits a little for the server; what to say of it.  *asked*: folder and id of each message."""
     if not asked:
         return ""
-    if not is_scheduled(files.folder):
+    if not any(is_scheduled(folder) for folder in {folder for folder, _ in asked}):
         return "; the server is not running, and will do it when it starts"
     limit = time.monotonic() + PATIENCE
-    while any(os.path.exists(requests.path(files.folder, identifier, verb)) for identifier in asked):
+    while any(os.path.exists(requests.path(folder, identifier, verb)) for folder, identifier in asked):
         if time.monotonic() > limit:
             return "; the server is still at it"
         time.sleep(0.05)
@@ -146,11 +178,11 @@ def _ending(files: SpoolFiles, verb: Verb, asked: Sequence[str]) -> str:
 
 
 @contextmanager
-def _queue(arguments: argparse.Namespace) -> Iterator[SpoolFiles]:
-    """The queue of the server that the command line means, as the user whose files they are."""
+def _spools(arguments: argparse.Namespace) -> Iterator[Spools]:
+    """Those of the server that the command line means, as the user whose files they are."""
     config = configuration(arguments)
     with acting_as(owner_of(config.data)):
-        yield SpoolFiles(os.path.join(config.server_folder, "queue"))
+        yield Spools.of(config)
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:
@@ -159,38 +191,31 @@ def _filter(arguments: argparse.Namespace) -> Filter:
     return Filter(arguments.sender, arguments.recipient, arguments.domain, before)
 
 
-def _entries(files: SpoolFiles) -> Iterator[QueueEntry]:
+def _entries(spools: Spools) -> Iterator[QueueEntry]:
     """All that can be read, the oldest first."""
-    for identifier in _identifiers(files):
+    for identifier in spools.identifiers():
         try:
-            yield files.read(identifier)
+            yield spools.read(identifier)
         except FileNotFoundError:  # it has left the queue in this moment
             continue
         except EnvelopeError as error:
             print(f"{identifier}: damaged: {error}", file=sys.stderr)
 
 
-def _identifiers(files: SpoolFiles) -> list[str]:
-    try:
-        return files.identifiers()
-    except FileNotFoundError:  # the server has not run yet
-        return []
-
-
-def _chosen(files: SpoolFiles, arguments: argparse.Namespace) -> list[str]:
+def _chosen(spools: Spools, arguments: argparse.Namespace) -> list[str]:
     """The ids of the messages that the command line means."""
     chosen = _filter(arguments)
     if arguments.ids:
-        named = [_identifier(files, each) for each in arguments.ids]
-        return [each for each in named if chosen.is_empty or chosen.matches(_read(files, each))]
+        named = [_identifier(spools, each) for each in arguments.ids]
+        return [each for each in named if chosen.is_empty or chosen.matches(_read(spools, each))]
     if chosen.is_empty and not arguments.all:
         raise CommandError("say which messages: give their ids, a filter such as --to, or --all")
-    return [entry.id for entry in _entries(files) if chosen.matches(entry)]
+    return [entry.id for entry in _entries(spools) if chosen.matches(entry)]
 
 
-def _identifier(files: SpoolFiles, text: str) -> str:
+def _identifier(spools: Spools, text: str) -> str:
     """The one that *text* begins."""
-    found = [each for each in _identifiers(files) if each.startswith(text)]
+    found = [each for each in spools.identifiers() if each.startswith(text)]
     if not found:
         raise CommandError(f"there is no message {text} in the queue; see: mailserver queue list")
     if len(found) > 1:
@@ -198,13 +223,14 @@ def _identifier(files: SpoolFiles, text: str) -> str:
     return found[0]
 
 
-def _read(files: SpoolFiles, identifier: str) -> QueueEntry:
+def _read(spools: Spools, identifier: str) -> QueueEntry:
     try:
-        return files.read(identifier)
+        return spools.read(identifier)
     except FileNotFoundError:
         raise CommandError(f"{identifier} has just left the queue; nothing is to be done") from None
     except EnvelopeError as error:
-        raise CommandError(f"{files.envelope(identifier)}: {error}; repair the file or move it away") from error
+        path = spools.holding(identifier).envelope(identifier)
+        raise CommandError(f"{path}: {error}; repair the file or move it away") from error
 
 
 # ---- what is shown
