@@ -11,11 +11,13 @@ from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.networks import Networks
+from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.checked import Checked, CheckOptions, forget
-from twisted_mail.policy.counting import Counting
+from twisted_mail.policy.counting import Counting, noting
+from twisted_mail.policy.dmarcreports import DMARCReports
 from twisted_mail.policy.dns import CachedLookups, Lookups
 from twisted_mail.policy.findings import Handling
-from twisted_mail.policy.reporting import Reporting, ReportOptions
+from twisted_mail.policy.reporting import Reporting
 from twisted_mail.policy.resultstore import ResultStore
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import parse_address
@@ -34,14 +36,14 @@ class Incoming:
         self._disk = disk
         self._reactor = reactor
         self._lookups: Lookups | None = None
-        self._store: ResultStore | None = None
-        self._counting: Counting | None = None
-        self._reporting: Reporting | None = None
+        self._store: ResultStore[Row] | None = None
+        self._counting: Counting[Row] | None = None
+        self._reporting: Reporting[Row] | None = None
         if not config.checks.enabled or config.file is None:  # demo mode asks nobody
             return
         self._lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
         if config.checks.reports_from:
-            self._store = ResultStore(os.path.join(config.server_folder, "dmarc.sqlite"))
+            self._store = ResultStore(os.path.join(config.server_folder, "dmarc.sqlite"), Row)
             self._counting = Counting(self._store, disk, reactor)
 
     def checked(self, target: IDeliveryTarget) -> IDeliveryTarget:
@@ -54,7 +56,7 @@ class Incoming:
             Networks(checks.trusted),
             self._handling,
             frozenset(checks.trusted_sealers),
-            forget if self._counting is None else self._counting.note,
+            forget if self._counting is None else noting(self._counting),
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
 
@@ -68,8 +70,8 @@ class Incoming:
         self._counting.start()
         if reports is not None:
             sender = parse_address(self._config.checks.reports_from)
-            options = ReportOptions(sender, self._config.hostname)
-            self._reporting = Reporting(self._store, self._lookups, reports, options, self._disk, self._reactor)
+            kind = DMARCReports(self._lookups, sender, self._config.hostname)
+            self._reporting = Reporting(self._store, kind, reports, self._disk, self._reactor)
             self._reporting.start()
 
     def retire(self) -> None:

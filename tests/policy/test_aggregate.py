@@ -6,7 +6,9 @@ import gzip
 import io
 import os
 import zipfile
+from email import message_from_bytes
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +18,16 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.policy.dkim.zones import result_of
 from tests.policy.records import FAILS, Records
 from tests.targets import UnreliableTarget
 from twisted_mail.policy.aggregate import AggregateReport, ReportError, Row, read_report, write_report
-from twisted_mail.policy.reporting import KEPT, Reporting, ReportOptions
-from twisted_mail.policy.reportmail import MAX_UNPACKED, attached_documents, compose_report
-from twisted_mail.policy.resultstore import DAY, ResultStore
-from twisted_mail.policy.tlsreport import read_tls_report
+from twisted_mail.policy.dmarcreports import DMARCReports
+from twisted_mail.policy.reporting import KEPT, Reporting
+from twisted_mail.policy.reportmail import MAX_UNPACKED, attached_documents, compose_report, compose_tls_report
+from twisted_mail.policy.resultstore import DAY, Day, ResultStore
+from twisted_mail.policy.tlsreport import TLSReport, TLSSession, read_tls_report, write_tls_report
+from twisted_mail.policy.tlsreports import TLSReports
 from twisted_mail.smtp.address import parse_address
 
 ROW = Row(
@@ -112,6 +117,64 @@ def test_tls_report_is_read() -> None:
     assert (result.successes, result.failures, result.reasons) == (5326, 303, ("certificate-expired 100",))
 
 
+SESSIONS = [
+    (TLSSession("no-policy-found"), 5),
+    (TLSSession("sts", ("version: STSv1", "mode: enforce"), ("*.example.net",)), 2),
+    (
+        TLSSession(
+            "sts",
+            ("version: STSv1", "mode: enforce"),
+            ("*.example.net",),
+            "certificate-expired",
+            receiving_host="mx.example.net",
+        ),
+        3,
+    ),
+]
+
+
+def test_tls_report_that_is_written_is_read() -> None:
+    report = TLSReport("mail.example.org", "x@example.org", "0192", 86_400, 172_799, "example.net", SESSIONS)
+    document = write_tls_report(report)
+    rows = [(row.policy, row.successes, row.failures, row.reasons) for row in read_tls_report(document)]
+    assert rows == [("no-policy-found", 5, 0, ()), ("sts", 2, 3, ("certificate-expired 3",))]
+    assert read_tls_report(document)[0].begin == "1970-01-02T00:00:00Z"
+    text = compose_tls_report(report, ["d@example.net"], 1_795_219_200)
+    assert list(attached_documents(text)) == [document]
+    parsed = message_from_bytes(text)
+    assert (parsed.get_content_type(), parsed.get_param("report-type")) == ("multipart/report", "tlsrpt")
+    assert parsed["TLS-Report-Domain"] == "example.net"
+    assert [part.get_content_type() for part in parsed.get_payload()] == ["text/plain", "application/tlsrpt+gzip"]
+
+
+@pytest.mark.parametrize(
+    ("record", "addresses"),
+    [
+        ("v=TLSRPTv1; rua=mailto:a@example.net,https://x.example/", ["a@example.net"]),
+        ("v=TLSRPTv1;rua=mailto:a@example.net, mailto:b@example.com;", ["a@example.net", "b@example.com"]),
+        ("v=TLSRPTv1; rua=https://x.example/", []),
+        ("v=TLSRPTv2; rua=mailto:a@example.net", []),
+        ("v=DMARC1; rua=mailto:a@example.net", []),
+    ],
+)
+def test_tls_reports_go_where_the_record_says(record: str, addresses: list[str]) -> None:
+    lookups = Records({"_smtp._tls.example.net": {"TXT": [record]}})
+    reports = TLSReports(lookups, parse_address("x@example.org"), "mail.example.org")
+    letter = result_of(reports.compose(Day(1, "example.net", "", SESSIONS), "0192", 0.0))
+    assert [str(each) for each in (letter.recipients if letter else ())] == addresses
+
+
+def test_sessions_come_back_from_the_store_as_they_were(tmp_path: Path) -> None:
+    store = ResultStore(str(tmp_path / "tls.sqlite"), TLSSession)
+    for session, count in SESSIONS:
+        for _ in range(count):
+            store.count(0.0, "example.net", "", session)
+    store.write(store.take())
+    assert dict(store.read(0, "example.net").rows) == dict(SESSIONS)
+    store.close()
+    store.write(store.take())  # a thread that is late
+
+
 def zipped(document: bytes) -> bytes:
     octets = io.BytesIO()
     with zipfile.ZipFile(octets, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -146,7 +209,7 @@ class RoundTests(SynchronousTestCase):
         self.clock.advance(20_000 * DAY)
         folder = self.mktemp()
         os.mkdir(folder)
-        self.store = ResultStore(os.path.join(folder, "dmarc.sqlite"))
+        self.store = ResultStore(os.path.join(folder, "dmarc.sqlite"), Row)
         self.addCleanup(self.store.close)
         self.target = UnreliableTarget()
         self.zone: dict[str, Any] = {
@@ -160,8 +223,8 @@ class RoundTests(SynchronousTestCase):
 
     def round(self) -> list[tuple[list[str], bytes]]:
         """What was sent: to whom, and the text."""
-        options = ReportOptions(parse_address("dmarc@example.org"), "mail.example.org")
-        reporting = Reporting(self.store, Records(self.zone), self.target, options, execute, self.clock)
+        reports = DMARCReports(Records(self.zone), parse_address("dmarc@example.org"), "mail.example.org")
+        reporting = Reporting(self.store, reports, self.target, execute, self.clock)
         self.successResultOf(Deferred.fromCoroutine(reporting.report()))
         sent = [([str(each.address) for each in to], text) for _, to, text in self.target.taken]
         self.target.taken.clear()

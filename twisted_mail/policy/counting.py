@@ -1,6 +1,9 @@
-"""Counts what DMARC says of the messages that come, for the reports to the owners of their domains."""
+"""Counts what is seen of other domains, for the reports to their owners: DMARC of the messages that come."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -12,18 +15,18 @@ from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.dmarc import DMARCResult
 from twisted_mail.policy.dmarcrecord import Policy
 from twisted_mail.policy.findings import Action, Findings
-from twisted_mail.policy.resultstore import ResultStore
+from twisted_mail.policy.resultstore import R, ResultStore
 
 WRITE_EVERY = 60.0
 """Seconds between what is counted in memory and on disk."""
 
 
-class Counting:
-    """Counts what is found in this process."""
+class Counting(Generic[R]):
+    """What this process has seen, on its way into the store that all share."""
 
     _log = Logger()
 
-    def __init__(self, store: ResultStore, disk: Blocking, clock: IReactorTime) -> None:
+    def __init__(self, store: ResultStore[R], disk: Blocking, clock: IReactorTime) -> None:
         """*clock* gives Unix time, as a reactor does."""
         self._store = store
         self._disk = disk
@@ -31,16 +34,13 @@ class Counting:
         self._timer = LoopingCall(self._write)
         self._timer.clock = clock
 
-    def note(self, findings: Findings, action: Action) -> None:
-        """Does not block."""
-        verdict = findings.dmarc
-        if verdict.record is not None and verdict.record.reports and verdict.result in _COUNTED:
-            row = row_of(findings, action)
-            self._store.count(self._clock.seconds(), verdict.policy_domain, verdict.record.text, row)
+    def add(self, domain: str, record: str, row: R) -> None:
+        """One more of that kind.  *record*: by which the owner of *domain* asks for reports.  Does not block."""
+        self._store.count(self._clock.seconds(), domain, record, row)
 
     def start(self) -> None:
         done = self._timer.start(WRITE_EVERY, now=False)
-        done.addErrback(lambda failure: self._log.failure("what DMARC said is not counted any more", failure))
+        done.addErrback(lambda failure: self._log.failure("what is seen of other domains is not counted", failure))
 
     def stop(self) -> None:
         """Blocks for the disk."""
@@ -52,6 +52,17 @@ class Counting:
     def _write(self) -> Deferred[object]:
         counts = self._store.take()
         return self._disk(lambda: self._store.write(counts))
+
+
+def noting(counting: Counting[Row]) -> Callable[[Findings, Action], None]:
+    """What is told of each message that was checked."""
+
+    def note(findings: Findings, action: Action) -> None:
+        verdict = findings.dmarc
+        if verdict.record is not None and verdict.record.reports and verdict.result in _COUNTED:
+            counting.add(verdict.policy_domain, verdict.record.text, row_of(findings, action))
+
+    return note
 
 
 _COUNTED = (DMARCResult.PASS, DMARCResult.FAIL)

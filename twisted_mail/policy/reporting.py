@@ -1,15 +1,16 @@
-"""Tells the owners of domains what was seen of their mail, once a day, where their DMARC record asks for it (RFC 9990).
+"""Tells the owners of domains once a day what was seen of them, where they ask for it.
 
-A domain's owner may name addresses elsewhere only if these have agreed in DNS.  Reports go the way of every message:
-through the router into the queue.
+What there is to be told is in a `ResultStore`; the kinds of reports say in which words.  Reports go the way of every
+message: through the router into the queue.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Generic, Protocol, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -18,13 +19,9 @@ from twisted.logger import Logger
 from twisted_mail.content import Blocking, message_of
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.message.identifier import message_id
-from twisted_mail.policy.aggregate import AggregateReport
-from twisted_mail.policy.dmarc import accepts_reports
-from twisted_mail.policy.dmarcrecord import DMARCRecord, parse_dmarc
-from twisted_mail.policy.dns import LookupFailed, Lookups
-from twisted_mail.policy.reportmail import compose_report
-from twisted_mail.policy.resultstore import DAY, Day, ResultStore
-from twisted_mail.smtp.address import Address, AddressError, parse_address
+from twisted_mail.policy.dns import LookupFailed
+from twisted_mail.policy.resultstore import DAY, Day, R, ResultStore
+from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
@@ -35,30 +32,37 @@ KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ReportOptions:
+class ReportLetter:
     sender: Address
-    hostname: str
+    recipients: Sequence[Address]
+    text: bytes
+    """The message, LF line ends."""
 
 
-class Reporting:
+class ReportKind(Protocol[R]):
+    """One kind of reports."""
+
+    async def compose(self, day: Day[R], identifier: str, now: float) -> ReportLetter | None:
+        """None: nobody wants to know.  Raises LookupFailed."""
+
+
+class Reporting(Generic[R]):
     """Sends the reports of all processes; in one of them."""
 
     _log = Logger()
 
     def __init__(
         self,
-        store: ResultStore,
-        lookups: Lookups,
+        store: ResultStore[R],
+        reports: ReportKind[R],
         target: IDeliveryTarget,
-        options: ReportOptions,
         disk: Blocking,
         clock: IReactorTime,
     ) -> None:
         """*clock* gives Unix time, as a reactor does."""
         self._store = store
-        self._lookups = lookups
+        self._reports = reports
         self._target = target
-        self._options = options
         self._disk = disk
         self._clock = clock
         self._timer = LoopingCall(self.report)
@@ -78,7 +82,7 @@ class Reporting:
         due = cast("list[tuple[int, str]]", await self._disk(lambda: self._store.days_before(today)))
         for day, domain in due:
             try:
-                await self._report(cast(Day, await self._disk(partial(self._store.read, day, domain))))
+                await self._report(cast("Day[R]", await self._disk(partial(self._store.read, day, domain))))
             except (LookupFailed, SMTPError) as error:
                 if day > today - KEPT:
                     self._log.info("the report for {domain} waits: {error}", domain=domain, error=error)
@@ -87,64 +91,36 @@ class Reporting:
                 self._log.failure("the report for {domain} could not be made", domain=domain)
             await self._disk(partial(self._store.remove, day, domain))
 
-    async def _report(self, day: Day) -> None:
+    async def _report(self, day: Day[R]) -> None:
         """Raises LookupFailed or SMTPError: not just now."""
-        texts = [*await self._lookups.txt(f"_dmarc.{day.domain}"), day.record.encode("latin-1")]
-        record = next((each for each in map(parse_dmarc, texts) if each is not None), None)
-        recipients = [] if record is None else await self._recipients(day.domain, record)
-        if record is None or not recipients:
-            return
         now = self._clock.seconds()
         identifier = message_id(int(now * 1000), os.urandom(10))
-        report = self._compiled(day, record, identifier)
-        text = compose_report(report, [str(each) for each in recipients], now)
-        await self._send(identifier, text, recipients)
+        letter = await self._reports.compose(day, identifier, now)
+        if letter is None:
+            return
+        await self._send(identifier, letter)
         self._log.info(
             "told {recipients} what was seen of {domain}",
-            event="dmarc.reported",
-            recipients=[str(each) for each in recipients],
+            event="domain.reported",
+            recipients=[str(each) for each in letter.recipients],
             domain=day.domain,
             id=identifier,
         )
 
-    async def _recipients(self, domain: str, record: DMARCRecord) -> list[Address]:
-        found = []
-        for text in record.reports:
-            try:
-                address = parse_address(text)
-            except AddressError:
-                continue
-            if await accepts_reports(self._lookups, domain, text):
-                found.append(address)
-        return found
-
-    def _compiled(self, day: Day, record: DMARCRecord, identifier: str) -> AggregateReport:
-        published = [
-            ("p", record.policy.value),
-            ("sp", record.subdomains.value if record.subdomains else ""),
-            ("np", record.missing.value if record.missing else ""),
-            ("adkim", "s" if record.strict_dkim else "r"),
-            ("aspf", "s" if record.strict_spf else "r"),
-            ("testing", "y" if record.testing else "n"),
-        ]
-        begin = day.day * DAY
-        hostname, sender = self._options.hostname, str(self._options.sender)
-        return AggregateReport(hostname, sender, identifier, begin, begin + DAY - 1, day.domain, published, day.rows)
-
-    async def _send(self, identifier: str, text: bytes, recipients: list[Address]) -> None:
+    async def _send(self, identifier: str, letter: ReportLetter) -> None:
         """Raises SMTPError: nobody could be sent it."""
-        delivery = await self._target.begin(Origin(peer="", session="dmarc"), self._options.sender, MailOptions())
+        delivery = await self._target.begin(Origin(peer="", session="reports"), letter.sender, MailOptions())
         refusal: SMTPError | None = None
         taken = 0
         try:
-            for address in recipients:
+            for address in letter.recipients:
                 try:
                     await delivery.add_recipient(Recipient(address))
                     taken += 1
                 except SMTPError as error:
                     refusal = error
             if taken:
-                results = await delivery.deliver(message_of(identifier, text))
+                results = await delivery.deliver(message_of(identifier, letter.text))
                 refusal = next((error for error in results.values() if error is not None), None)
         except BaseException:
             delivery.abort()

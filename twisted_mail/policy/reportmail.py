@@ -17,6 +17,7 @@ from email.message import EmailMessage, Message
 from email.utils import format_datetime
 
 from twisted_mail.policy.aggregate import AggregateReport, write_report
+from twisted_mail.policy.tlsreport import TLSReport, write_tls_report
 
 MAX_UNPACKED = 20 * 1024 * 1024
 """Octets of a report that are looked at."""
@@ -25,27 +26,54 @@ MAX_PARTS = 100
 
 
 def compose_report(report: AggregateReport, recipients: Sequence[str], now: float) -> bytes:
-    """The message, LF line ends; who sends it is the report's organization, a host name."""
+    """The message, LF line ends (RFC 9990 §2.6)."""
+    message = _letter(report, recipients, now)
+    message.set_content(
+        f"This is what {report.organization} saw on {_day(report)} (UTC) of mail\n"
+        f"that says it is from {report.domain}.\n"
+        f"You get it because the DMARC record of {report.domain} asks for it.\n"
+    )
+    _attach(message, report, "gzip", write_report(report), ".xml.gz")
+    return message.as_bytes()
+
+
+def compose_tls_report(report: TLSReport, recipients: Sequence[str], now: float) -> bytes:
+    """The message, LF line ends (RFC 8460 §5.3)."""
+    message = _letter(report, recipients, now)
+    message["TLS-Report-Domain"] = report.domain
+    message["TLS-Report-Submitter"] = report.organization
+    message.set_content(
+        f"This is how {report.organization} fared with TLS on the way to {report.domain} on {_day(report)} (UTC).\n"
+        f"You get it because the TLSRPT record of {report.domain} asks for it.\n"
+    )
+    _attach(message, report, "tlsrpt+gzip", write_tls_report(report), f"!{report.id}.json.gz")
+    message.replace_header("Content-Type", 'multipart/report; report-type="tlsrpt"')
+    message.set_boundary(f"=_{report.id}")
+    return message.as_bytes()
+
+
+def _letter(report: AggregateReport | TLSReport, recipients: Sequence[str], now: float) -> EmailMessage:
+    """Its header; who sends it is the report's organization, a host name."""
     hostname = report.organization
     message = EmailMessage(policy=email.policy.SMTP.clone(linesep="\n", max_line_length=200))
-    message["From"] = report.email
+    message["From"] = report.email if isinstance(report, AggregateReport) else report.contact
     message["To"] = ", ".join(recipients)
     message["Subject"] = f"Report Domain: {report.domain} Submitter: {hostname} Report-ID: <{report.id}>"
     message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
     message["Message-ID"] = f"<{report.id}@{hostname}>"
     message["Auto-Submitted"] = "auto-generated"
-    day = datetime.fromtimestamp(report.begin, UTC).strftime("%Y-%m-%d")
-    message.set_content(
-        f"This is what {hostname} saw on {day} (UTC) of mail that says it is from {report.domain}.\n"
-        f"You get it because the DMARC record of {report.domain} asks for it.\n"
-    )
-    message.add_attachment(
-        gzip.compress(write_report(report), mtime=0),
-        maintype="application",
-        subtype="gzip",
-        filename=f"{hostname}!{report.domain}!{report.begin}!{report.end}.xml.gz",
-    )
-    return message.as_bytes()
+    return message
+
+
+def _attach(
+    message: EmailMessage, report: AggregateReport | TLSReport, subtype: str, document: bytes, ending: str
+) -> None:
+    name = f"{report.organization}!{report.domain}!{report.begin}!{report.end}{ending}"
+    message.add_attachment(gzip.compress(document, mtime=0), maintype="application", subtype=subtype, filename=name)
+
+
+def _day(report: AggregateReport | TLSReport) -> str:
+    return datetime.fromtimestamp(report.begin, UTC).strftime("%Y-%m-%d")
 
 
 def attached_documents(octets: bytes) -> Iterator[bytes]:

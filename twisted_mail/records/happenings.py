@@ -19,7 +19,7 @@ HAPPENINGS: Mapping[str, str] = {
     "message.accepted": "a client heard 250 to the end of a message",
     "message.refused": "MAIL, RCPT or the whole message was refused",
     "message.checked": "a message of a stranger was checked: SPF, DKIM, DMARC",
-    "dmarc.reported": "the owner of another domain was told what was seen of its mail",
+    "domain.reported": "the owner of another domain was told what was seen of it",
     "address.expanded": "an address stood for others",
     "message.signed": "a message for elsewhere got its signatures (DKIM), or a seal (ARC)",
     "message.stored": "a message is in mailboxes, on disk",

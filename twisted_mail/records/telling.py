@@ -136,7 +136,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "message.accepted": _accepted,
     "message.refused": _refused,
     "message.checked": _checked,
-    "dmarc.reported": lambda w: f"{w.recipients} were told what was seen of mail of {w.domain}",
+    "domain.reported": lambda w: f"{w.recipients} were told what was seen of {w.domain}",
     "address.expanded": _expanded,
     "message.signed": _signed,
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
