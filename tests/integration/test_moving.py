@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -107,3 +109,69 @@ def test_what_a_client_has_deleted_does_not_come_back(server: ServerProcess, tmp
 
 def contents(messages: list[Fetched]) -> dict[str, bytes]:
     return {message.uid: without_trace(message.octets) for message in messages}
+
+
+# ---- backup and restore
+
+
+def test_backup_while_mail_comes_and_goes_then_restore(
+    new_server: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    """What was acknowledged before the backup began is in it; the restored server serves it as before."""
+    server = new_server(accounts=2)
+    server.start()
+    user, busy = server.new_user(), server.new_user()
+    for number in range(LETTERS):
+        send_exactly(server, letter(number), user)
+    before = fetch(server, user)
+    backup = tmp_path / "backup"
+    stop = Event()
+
+    def keep_busy() -> int:
+        """Deliver, fetch and delete until the backup is done."""
+        sent = 0
+        while not stop.is_set() and sent < 5000:
+            send_exactly(server, letter(3), busy)
+            sent += 1
+            if sent % 10 == 0:
+                with log_in(server, busy) as wire:
+                    wire.say("DELE 1")
+                    assert wire.say("QUIT").startswith("+OK")
+        return sent
+
+    with ThreadPoolExecutor(2) as threads:
+        traffic = threads.submit(keep_busy)
+        try:
+            for _ in range(2):
+                server.admin("backup", str(backup))
+        finally:
+            stop.set()
+        assert traffic.result() > 0
+    assert " is whole: " in server.admin("backup", str(backup), "--verify").stdout
+    at_the_end = server.admin("backup", str(backup)).stdout
+    everything = fetch(server, busy)
+    server.stop()
+
+    assert "is not empty" in server.try_admin("restore", str(backup)).stderr
+    server.maildirs.rename(tmp_path / "lost")
+    told = server.admin("restore", str(backup)).stdout
+    assert f"restored {LETTERS + len(everything)} messages" in told
+    assert f"{LETTERS + len(everything)} messages" in at_the_end
+    server.start()
+    assert fetch(server, user) == before
+    assert fetch(server, busy) == everything
+    send_exactly(server, letter(1), user)
+    assert len(fetch(server, user)) == LETTERS + 1
+    server.stop()
+
+    # the first one, which was made in the midst of it
+    server.maildirs.rename(tmp_path / "second")
+    first = sorted(path for path in backup.iterdir() if not path.name.startswith("."))[0]
+    server.admin("restore", str(first))
+    server.start()
+    assert fetch(server, user) == before
+    served = {message.uid: message for message in fetch(server, busy)}
+    for message in everything:
+        assert served.get(message.uid, message) == message
+    for message in served.values():
+        assert message.octets.endswith(letter(3))

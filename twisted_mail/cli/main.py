@@ -11,6 +11,7 @@ from twisted_mail.auth.directory import DirectoryError
 from twisted_mail.cli import (
     accounts,
     aliases,
+    backups,
     check,
     dkim,
     domains,
@@ -47,6 +48,8 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("import", "Take mail from another server into an account.", moving.add_import),
     ("export", "Write the mail of an account for another program.", moving.add_export),
     ("uidl-diff", "Say whether anybody would download anything again.", uidldiff.add_family),
+    ("backup", "Copy everything that the server keeps, while it runs.", backups.add_backup),
+    ("restore", "Fill an empty data directory from a backup.", backups.add_restore),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""
