@@ -63,7 +63,8 @@ def rotate_keys(arguments: argparse.Namespace) -> None:
     with opened_directory(config) as directory:
         domain, store = _of_ours(arguments.domain, directory), key_store(config)
         try:
-            _rotate(store, domain, Resolver(config.dns.servers), arguments.older_than)
+            with store.locked(domain):
+                _rotate(store, domain, Resolver(config.dns.servers), arguments.older_than)
         except KeyStoreError as error:
             raise CommandError(str(error)) from error
 

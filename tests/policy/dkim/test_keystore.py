@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -88,3 +89,12 @@ def test_damaged_keys_are_told_and_nothing_is_signed(store: KeyStore, damage: st
         assert active.of("example.org") == ()
         assert active.of("example.org") == ()
     assert [event["log_level"] for event in logged] == [LogLevel.error]  # once, not for each message
+
+
+def test_only_one_changes_the_keys_of_a_domain_at_a_time(store: KeyStore) -> None:
+    with store.locked("example.org"), store.locked("example.net"):
+        folder = os.open(os.path.dirname(store.state_file("example.org")), os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(folder)

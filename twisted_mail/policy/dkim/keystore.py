@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from cryptography.hazmat.primitives import serialization
 from twisted.logger import Logger
@@ -27,7 +28,7 @@ class KeyStoreError(Exception):
 
 
 class KeyStore:
-    """All of it blocks, and raises OSError."""
+    """All of it blocks, and raises OSError.  Who changes keys has them `locked`."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -41,6 +42,17 @@ class KeyStore:
 
     def state_file(self, domain: str) -> str:
         return f"{self._folder}/{domain}/keys.json"
+
+    @contextmanager
+    def locked(self, domain: str) -> Iterator[None]:
+        """Nobody else changes its keys meanwhile: a timer and a person might do so at the same time."""
+        make_directory(f"{self._folder}/{domain}")
+        descriptor = os.open(f"{self._folder}/{domain}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def pairs(self, domain: str) -> tuple[KeyPair, ...]:
         """The oldest first; none where the domain has no keys.  Raises KeyStoreError."""
