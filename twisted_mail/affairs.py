@@ -145,6 +145,59 @@ class DeletionFacts:
     view: str
 
 
+class Kind(Enum):
+    """Which of what has happened is meant."""
+
+    MESSAGES = "messages"
+    SESSIONS = "sessions"
+    FAULTS = "faults"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that has happened, in words."""
+
+    at: float
+    """Seconds since 1970."""
+    text: str
+    said: str
+    """What was kept of the dialogue, or of a fault."""
+    question: str
+    """What leads to its story: the id of a message or a session; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryFacts:
+    """The whole of what is known of a message, or of what did not become one."""
+
+    id: str
+    happenings: Sequence[Happening]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check has found, and what mends it."""
+
+    check: str
+    level: str
+    """`ok`, `advice` or `fault`."""
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """Of the last run of all checks, or of the one that is under way."""
+
+    is_running: bool
+    at: float | None
+    """When it began, seconds since 1970; None: there was none since the server started."""
+    verdicts: Sequence[Verdict]
+    failure: str
+    """Why there is no answer; empty: there is one."""
+
+
 class IOwnAffairs(Interface):
     """The avatar of everybody who logs in at the page."""
 
@@ -231,8 +284,29 @@ class IQueue(Interface):
         """Have the scheduler do it, and wait a moment for that; a sentence that tells it.  Raises RefusedChange."""
 
 
+class IRecords(Interface):
+    """What has happened, from the journal.  All raise OSError."""
+
+    def recent(kind: Kind, wanted: str, limit: int) -> Awaitable[Sequence[Happening]]:
+        """The last ones that contain *wanted*, the newest first."""
+
+    def stories(question: str, limit: int) -> Awaitable[Sequence[StoryFacts]]:
+        """What `mailserver explain` tells of a Message-ID, an id, an address, or a time."""
+
+
+class IChecks(Interface):
+    """What `mailserver check` finds."""
+
+    report: CheckReport = Attribute("The last one.")
+
+    def start() -> None:
+        """Run all checks, unless they run."""
+
+
 class IAdministration(IOwnAffairs):
     """The avatar of an administrator."""
 
     people: IPeople = Attribute("Who has mail here.")
     queue: IQueue | None = Attribute("None: this server sends nothing to others.")
+    records: IRecords | None = Attribute("None: no journal is kept.")
+    checks: IChecks = Attribute("What is wrong here.")

@@ -24,7 +24,15 @@ from tests.integration.wire import fetch, log_in, send_exactly
 
 ADMIN, USER = f"user0@{DOMAIN}", f"user1@{DOMAIN}"
 
-PAGES = ("/admin/accounts", "/admin/aliases", "/admin/domains", "/admin/queue", "/account")
+PAGES = (
+    "/admin/accounts",
+    "/admin/aliases",
+    "/admin/domains",
+    "/admin/queue",
+    "/admin/activity",
+    "/admin/checks",
+    "/account",
+)
 
 
 def serve(new_server: Callable[..., ServerProcess], settings: str = "") -> ServerProcess:
@@ -241,3 +249,29 @@ def test_a_queued_message_is_tried_again_by_clicks(sending: tuple[ServerProcess,
         browser.wait_for("is tried again.")
         browser.wait_for("attempts: 2")
         assert browser.complaints() == []
+
+
+def test_checks_are_run_and_tell_what_they_found(page: ServerProcess) -> None:
+    admin = client(page)
+    admin.log_in(ADMIN)
+    admin.do("/admin/checks", "run")
+    deadline = time.monotonic() + 60
+    while "As of" not in admin.get("/admin/checks"):
+        assert "The checks are running" in admin.text
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "configuration" in admin.text
+    assert str(page.config) in admin.text
+
+
+def test_a_message_is_seen_to_arrive_and_its_story_is_read(page: ServerProcess, tmp_path: Path) -> None:
+    with logged_in(page, tmp_path) as browser:
+        browser.click("Activity")
+        browser.wait_for("Nothing of that kind yet.")
+        assert send_exactly(page, b"Subject: hello\r\n\r\nText\r\n", User(USER)).startswith("250 ")
+        browser.wait_for(f"on disk in the mailbox of {USER}")  # by itself: nobody loads the page
+        browser.click("story")
+        browser.wait_for("from <them@else.example>")
+        assert "Story" in browser.text
+        assert browser.complaints() == []
+    assert page.log_text().count("GET /admin/activity") == 1

@@ -8,10 +8,12 @@ from twisted.cred.portal import Portal
 from zope.interface import implementer
 
 from twisted_mail import demo
+from twisted_mail.administration.checks import Checks
 from twisted_mail.administration.own import Means, OwnAffairs
 from twisted_mail.administration.people import People
 from twisted_mail.administration.queue import Queue
-from twisted_mail.affairs import IAdministration, IOwnAffairs, IPeople, IQueue
+from twisted_mail.administration.records import Records
+from twisted_mail.affairs import IAdministration, IChecks, IOwnAffairs, IPeople, IQueue, IRecords
 from twisted_mail.auth.realm import PageRealm
 from twisted_mail.outgoing import queue_folder
 from twisted_mail.smtp.address import Address
@@ -23,6 +25,7 @@ class Everything:
     """What an administrator can look after, and who is one."""
 
     means: Means
+    checks: Checks
 
     def administrators(self) -> set[Address]:
         """In demo mode, where nobody else can reach the page, its account is one, too."""
@@ -46,6 +49,8 @@ class Administration(OwnAffairs):
         self.people: IPeople = People(account, means, config.data, everything.administrators)
         sends = config.relay.enabled and config.file is not None
         self.queue: IQueue | None = Queue(queue_folder(config), means) if sends else None
+        self.records: IRecords | None = Records(config.journal_folder, means) if config.journal.keep else None
+        self.checks: IChecks = everything.checks
 
     def _rights(self) -> tuple[object, ...]:
         return (self.account in self._everything.administrators(),)
@@ -53,4 +58,4 @@ class Administration(OwnAffairs):
 
 def page_portal(means: Means) -> Portal:
     """Where people log in at the page: for an IOwnAffairs."""
-    return Portal(PageRealm(Everything(means).avatar), [means.checker])
+    return Portal(PageRealm(Everything(means, Checks(means.config, means.clock)).avatar), [means.checker])

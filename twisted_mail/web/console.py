@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from twisted_mail.protocols.http import WebRequest
-from twisted_mail.web import accountpages, addresspages, ownpages, queuepages
+from twisted_mail.web import accountpages, addresspages, checkpage, ownpages, queuepages, recordpages
 from twisted_mail.web.assets import assets
 from twisted_mail.web.frame import LOGOUT
 from twisted_mail.web.gate import LOGIN, Gate, redirect
@@ -45,6 +45,9 @@ def console(entrance: Entrance, clock: IReactorTime) -> Mapping[str, IResource]:
         addresspages.ALIASES: gate.administration(addresspages.show_aliases, addresspages.take_alias),
         addresspages.DOMAINS: gate.administration(addresspages.show_domains, addresspages.take_domain),
         f"{queuepages.QUEUE}/": gate.administration(queuepages.show, queuepages.take),
+        recordpages.ACTIVITY: gate.administration(recordpages.show_recent),
+        recordpages.STORY: gate.administration(recordpages.show_stories),
+        checkpage.CHECKS: gate.administration(checkpage.show, checkpage.take),
         **assets(),
     }
 

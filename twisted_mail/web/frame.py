@@ -80,5 +80,7 @@ _ADMINISTRATOR = (
     ("/admin/aliases", "Aliases"),
     ("/admin/domains", "Domains"),
     ("/admin/queue", "Queue"),
+    ("/admin/activity", "Activity"),
+    ("/admin/checks", "Checks"),
 )
 _EVERYBODY = (("/account", "My account"),)
