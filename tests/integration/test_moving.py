@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from threading import Event
 import pytest
 
 from tests.integration.process import ServerProcess
+from tests.integration.requirements import NOBODY, require_root
 from tests.integration.test_maildir import Dovecot
 from tests.integration.wire import Fetched, fetch, log_in, send_exactly, without_trace
 
@@ -109,6 +111,35 @@ def test_what_a_client_has_deleted_does_not_come_back(server: ServerProcess, tmp
 
 def contents(messages: list[Fetched]) -> dict[str, bytes]:
     return {message.uid: without_trace(message.octets) for message in messages}
+
+
+def test_root_makes_files_that_the_server_can_open(new_server: Callable[..., ServerProcess], tmp_path: Path) -> None:
+    """Also where the old mail is for root's eyes only, and the backup in a folder of root's."""
+    require_root()
+    server = new_server(accounts=1)
+    user = server.new_user()
+    old = tmp_path / "mbox"
+    old.write_bytes(b"From x Sat Nov 21 06:09:41 2026\nX-UIDL: old\nSubject: x\n\nx\n")
+    old.chmod(0o600)
+    give_away(server.maildirs)
+    server.admin("import", user.address, str(old))
+    assert {path.stat().st_uid for path in server.maildirs.rglob("*")} == {NOBODY}
+    backup = tmp_path / "backup"
+    server.admin("backup", str(backup))
+    assert {path.stat().st_uid for path in server.maildirs.rglob("*")} == {NOBODY}
+    for make_empty in (False, True):
+        server.maildirs.rename(tmp_path / f"lost-{make_empty}")
+        if make_empty:
+            server.maildirs.mkdir()
+            give_away(server.maildirs)
+        server.admin("restore", str(backup))
+        assert {path.stat().st_uid for path in (server.maildirs, *server.maildirs.rglob("*"))} == {NOBODY}
+    assert server.admin("uidl-diff", user.address).stdout == "1 old\n"
+
+
+def give_away(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
 
 
 # ---- backup and restore

@@ -138,6 +138,20 @@ class IntakeTests(TestCase):
         os.unlink(f"{self.path}/cur")
         self.assertEqual((1, 3, 0), self.take(broken))
 
+    def test_interrupted_batch_leaves_nothing_and_comes_the_next_time(self) -> None:
+        real, calls = os.utime, []
+
+        def utime(*arguments: object) -> None:
+            calls.append(real(*arguments))  # type: ignore[func-returns-value, arg-type]
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+
+        dated = [letter(n, uid=str(n), seconds=1500000000) for n in range(3)]
+        self.patch(os, "utime", utime)
+        self.assertRaises(KeyboardInterrupt, self.take, Letters(*dated))
+        self.assertEqual([[], [], []], [os.listdir(f"{self.path}/{name}") for name in ("tmp", "new", "cur")])
+        self.assertEqual((3, 0, 0), self.take(Letters(*dated)))
+
     def test_one_import_at_a_time(self) -> None:
         self.take(Letters())
         descriptor = record.open_record(self.path)

@@ -78,7 +78,11 @@ def _verify(folder: str) -> None:
 
 
 def _in_words(facts: Facts) -> str:
-    return f"{messages(facts.messages)} in {len(facts.mailboxes)} mailboxes, {facts.files} files in all"
+    return f"{messages(facts.messages)} in {_mailboxes(len(facts.mailboxes))}, {facts.files} files in all"
+
+
+def _mailboxes(count: int) -> str:
+    return "1 mailbox" if count == 1 else f"{count} mailboxes"
 
 
 def _name(problems: list[str]) -> None:

