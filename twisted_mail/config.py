@@ -203,6 +203,14 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Numbers for monitoring, on the web listeners."""
+
+    allowed: tuple[Network, ...] = setting(values.list_of(values.network, '"192.0.2.7"'), ["127.0.0.0/8", "::1"])
+    """Who may read them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -224,6 +232,7 @@ class Config:
     relay: Relay = field(default_factory=Relay)
     log: Log = field(default_factory=Log)
     journal: Journal = field(default_factory=Journal)
+    metrics: Metrics = field(default_factory=Metrics)
     routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)
@@ -233,6 +242,11 @@ class Config:
     def server_folder(self) -> str:
         """The server's own state inside *data*; 0700."""
         return os.path.join(self.data, ".server")
+
+    @property
+    def run_folder(self) -> str:
+        """What belongs to this run of the server."""
+        return os.path.join(self.server_folder, "run")
 
     @property
     def journal_folder(self) -> str:

@@ -66,7 +66,7 @@ class MailServer(Service):
         self._material = _read_material(config)
         self._routes = read_routes(config)
         self._bound, _ = rebound({}, _addresses(config))
-        self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor)
+        self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor, first=True)
         self._neighbours: Neighbours | None = None
         self._running: Serving | Workers | None = None
         self._draining: set[Serving | Workers] = set()

@@ -1,4 +1,4 @@
-"""What watches the server at work, put together: the lines of its log, and the journal.
+"""What watches the server at work, put together: the lines of its log, the journal, the counters.
 
 What happens is said once, as an event of twisted.logger; everything here is an observer of those.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from twisted.logger import Logger, globalLogPublisher
 
 from twisted_mail.config import Config, Log
 from twisted_mail.logline import as_json, as_text
+from twisted_mail.records.background import Background
+from twisted_mail.records.counters import Counters, forget
 from twisted_mail.records.journal import Bounds, Journal
 from twisted_mail.records.logfile import Levels, LineFormat, Reformatting
 
@@ -24,27 +27,45 @@ class Observing:
 
     log = Logger()
 
-    def __init__(self, config: Config, process: str, reactor: ReactorBase) -> None:
-        """*process*: its name, another one for each process of a server."""
+    def __init__(self, config: Config, process: str, reactor: ReactorBase, *, first: bool) -> None:
+        """*process*: its name, another one for each process of a server.  *first*: the server begins with it."""
+        self._config = config
         self._reactor = reactor
+        self._first = first
+        self._counters = Counters(config.run_folder, f"{process}-{os.getpid()}")
         self._journal: Journal | None = None
+        tasks = [self._write_numbers]
         if config.journal.keep:
             bounds = Bounds(config.journal.keep, config.journal.size)
             self._journal = Journal(config.journal_folder, process, bounds, self._complain)
+            tasks.append(self._journal.flush)
+        self._background = Background(tasks)
 
     def start(self) -> None:
-        if self._journal is not None:
-            globalLogPublisher.addObserver(self._journal)
-            self._journal.start()
+        if self._first:
+            forget(self._config.run_folder)
+        for observer in self._observers:
+            globalLogPublisher.addObserver(observer)
+        self._background.start()
 
     def stop(self) -> None:
-        """Blocks until the journal is written."""
+        """Blocks until all is written."""
+        for observer in self._observers:
+            globalLogPublisher.removeObserver(observer)
+        self._background.stop()
         if self._journal is not None:
-            globalLogPublisher.removeObserver(self._journal)
-            self._journal.stop()
+            self._journal.close()
+
+    @property
+    def _observers(self) -> list[Counters | Journal]:
+        return [self._counters, self._journal] if self._journal is not None else [self._counters]
+
+    def _write_numbers(self) -> None:
+        with suppress(OSError):  # a full disk is told elsewhere, and they are written again in a second
+            self._counters.write()
 
     def _complain(self, error: OSError) -> None:
-        """In the journal's thread."""
+        """In the thread."""
         self._reactor.callFromThread(self.log.warn, "the journal cannot be written: {error}", error=str(error))
 
 

@@ -56,6 +56,7 @@ from twisted_mail.mailbox.store import MailboxStore, maildir_of
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
 from twisted_mail.message.identifier import message_id
+from twisted_mail.monitoring import Monitoring
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pickup import Pickup
 from twisted_mail.protocols.limits import HostCounts
@@ -122,7 +123,7 @@ class House:
         store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
-        self._timers: tuple[Sweeper | ExpiryTimer, ...] = (sweeper, expiry) if neighbours.leads else ()
+        self._timers: tuple[Sweeper | ExpiryTimer | Monitoring, ...] = (sweeper, expiry) if neighbours.leads else ()
         self._leads = neighbours.leads
 
         # where a message goes
@@ -176,7 +177,10 @@ class House:
         self.challenges = Challenges(certificates)
         if neighbours.leads:
             people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor))
-            web = WebService(config, self.directory, certificates, self.challenges, people, self._doors.limits, reactor)
+            limits = self._doors.limits
+            monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
+            self._timers = (*self._timers, monitoring)
+            web = WebService(config, self.directory, certificates, self.challenges, people, monitoring, limits, reactor)
             for name, site in web.factories.items():
                 self._doors.add(name, site)
         self.factories = self._doors.factories

@@ -11,6 +11,7 @@ from twisted.web.resource import IResource
 from twisted_mail import demo
 from twisted_mail.config import Config
 from twisted_mail.interfaces import IUsers
+from twisted_mail.monitoring import Monitoring
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
@@ -20,6 +21,7 @@ from twisted_mail.web.challenges import Challenges
 from twisted_mail.web.console import Entrance, console
 from twisted_mail.web.discovery import HELP, POX, Discovery
 from twisted_mail.web.layout import STYLE
+from twisted_mail.web.metrics import Watching
 from twisted_mail.web.pages import Page, Pages
 from twisted_mail.web.services import Ports, Services, distinct, mail_servers
 from twisted_mail.web.start import Demo, StartPage
@@ -37,6 +39,7 @@ class WebService:
         certificates: Certificates | None,
         challenges: Challenges,
         people: Portal,
+        monitoring: Monitoring,
         limits: ConnectionLimits,
         clock: Any,
     ) -> None:
@@ -47,6 +50,8 @@ class WebService:
         self._challenges = challenges
         self._people = people
         self._clock = clock
+        allowed = Networks(config.metrics.allowed)
+        self._watching = Watching(allowed, monitoring.metrics, monitoring.problems)
         options = WebOptions(limits, Networks(config.proxy.trusted), clock)
         root = Pages(self._table())
         self.factories = {"web": WebSite(root, options)}
@@ -72,6 +77,8 @@ class WebService:
             POX: Page(get=discovery.outlook_redirect, post=discovery.outlook),
             "/autodiscover/autodiscover.json/": Page(get=discovery.outlook_pointer),
             HELP: Page(get=discovery.help),
+            "/metrics": Page(get=self._watching.show_metrics),
+            "/health": Page(get=self._watching.show_health),
             challenges.PATH: Page(get=self._challenges.show),
             **self._console(),
         }

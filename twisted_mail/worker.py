@@ -104,7 +104,7 @@ def main() -> None:
     certificates = Certificates(startup.material) if startup.material else None
     adopted = _adopted(startup)
     serving = Serving(startup.config, certificates, startup.routes, adopted, reactor, neighbours)
-    observing = Observing(startup.config, str(startup.number), reactor)
+    observing = Observing(startup.config, str(startup.number), reactor, first=False)
     observing.start()
 
     def end(act: Callable[[], Coroutine[Any, Any, None]]) -> Deferred[None]:

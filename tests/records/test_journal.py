@@ -11,6 +11,7 @@ from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.trial.unittest import TestCase
 
 from twisted_mail.records import journal as module
+from twisted_mail.records.background import Background
 from twisted_mail.records.journal import Bounds, Journal, files, sweep
 from twisted_mail.records.search import between, find, newest
 from twisted_mail.smtp.address import parse_address
@@ -72,9 +73,11 @@ class JournalTests(JournalCase):
         self.assertIn("missing", str(second["text"]))
 
     def test_nothing_is_written_before_the_thread_flushes_and_all_at_the_stop(self) -> None:
-        self.journal.start()
+        background = Background([self.journal.flush])
+        background.start()
         self.log.info("x", event="queue.done")
-        self.journal.stop()
+        background.stop()
+        self.journal.close()
         self.assertEqual(1, len(self.records()))
 
     def test_files_are_for_the_server_alone(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,8 +24,6 @@ from twisted_mail.durable import make_directory
 from twisted_mail.logline import OWN, plain
 from twisted_mail.records.happenings import HAPPENINGS
 
-INTERVAL = 1.0
-"""Seconds between two batches."""
 MOST_WAITING = 100_000
 """Events in memory; what comes beyond is lost, and counted."""
 LARGEST_FILE = 64 * 1024 * 1024
@@ -51,7 +48,7 @@ class Bounds:
 
 @implementer(ILogObserver)
 class Journal:
-    """An observer, and the thread that writes for it."""
+    """An observer; `flush` writes what it has seen, in a thread (background.py)."""
 
     def __init__(
         self,
@@ -70,8 +67,6 @@ class Journal:
         self._waiting: deque[LogEvent] = deque()
         self._lost = 0
         self._failing = False
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._file = -1
         self._size = 0
         self._opened = 0.0
@@ -83,27 +78,8 @@ class Journal:
             else:
                 self._lost += 1
 
-    def start(self) -> None:
-        """In the process that is to write: threads do not survive a fork."""
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Blocks until all is written."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.wait(INTERVAL):
-            self.flush()
-        self.flush()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
     def flush(self) -> None:
-        """In the thread: write what is waiting."""
+        """Write what is waiting."""
         lines = []
         while self._waiting:
             lines.append(line_of(record_of(self._waiting.popleft())))
@@ -123,6 +99,12 @@ class Journal:
             self._lost -= lost
             self._failing = False
 
+    def close(self) -> None:
+        """Nothing more is flushed."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
     def _write(self, octets: bytes) -> None:
         """Raises OSError."""
         now = self._now()
@@ -133,9 +115,7 @@ class Journal:
             octets = octets[os.write(self._file, octets) :]
 
     def _open(self, now: float) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self.close()
         make_directory(self._folder)
         name = f"{self._folder}/{int(now * 1000):013d}-{self._process}{SUFFIX}"
         self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
