@@ -15,13 +15,15 @@ _KINDS = {
     "page.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+# read with the rights of the start: the user that the server becomes may not reach the installation
+_FILES = {name: (files("twisted_mail.web") / "files" / name).read_bytes() for name in _KINDS}
 
 
 class Asset:
-    """One file, read once."""
+    """One file."""
 
     def __init__(self, name: str) -> None:
-        self._octets = (files("twisted_mail.web") / "files" / name).read_bytes()
+        self._octets = _FILES[name]
         self._kind = _KINDS[name]
 
     async def show(self, request: WebRequest) -> Answer:
