@@ -74,6 +74,21 @@ class SendTests(SendCase):
         self.assertIsNone(message["Bcc"])
         self.assertEqual("a\n.\nb\n", message.get_payload())
 
+    def test_command_lines_of_common_programs_are_understood(self) -> None:
+        """cron, mutt, PHP, git send-email and smartd, as they call /usr/sbin/sendmail."""
+        text = "To: alice@example.org\nSubject: x\n\nx\n"
+        for number, line in enumerate(
+            (
+                "-FCronDaemon -i -B8BITMIME -oem alice",
+                "-oem -oi -f alice@example.org -- alice@example.org bob@example.net",
+                "-t -i",
+                "-i alice@example.org bob@example.net",
+                "-t -oi -oem -falice@example.org",
+            )
+        ):
+            self.assertEqual("", self.succeed("send", *line.split(), stdin=text), line)
+            self.assertEqual(number + 1, len(self.files.identifiers()), line)
+
     def test_dot_ends_the_message_unless_it_shall_not(self) -> None:
         _, message = self.send("alice@example.org", text="Subject: x\n\na\n.\nb\n")
         self.assertEqual("a\n", message.get_payload())

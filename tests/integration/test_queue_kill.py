@@ -27,7 +27,7 @@ from tests.integration.wire import Wire
 from twisted_mail.queue import requests
 from twisted_mail.queue.requests import Verb
 
-ROUNDS = int(os.environ.get("QUEUE_KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("QUEUE_KILL_ROUNDS", "3"))
 IN_FLIGHT = 1000
 BESIDE = 200
 """Messages that are submitted while the kills happen."""
