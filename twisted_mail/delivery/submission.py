@@ -7,13 +7,14 @@ in the envelope alone, Bcc taken out.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import format_datetime, getaddresses
+from email.utils import format_datetime
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IUsers
+from twisted_mail.message.addresses import listed_addresses
 from twisted_mail.message.header import fields, without_field
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
@@ -66,7 +67,7 @@ class SubmissionPolicy:
         values = [
             field.partition(b":")[2].decode("utf-8", "replace") for name, field in fields(header) if name == "from"
         ]
-        for _, text in getaddresses(values):
+        for _, text in listed_addresses(values):
             try:
                 author = parse_address(text)
             except AddressError:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from email.utils import formataddr, getaddresses
+from email.utils import formataddr
 from urllib.parse import quote
 
+from twisted_mail.message.addresses import listed_addresses
 from twisted_mail.message.header import FIELD
 from twisted_mail.smtp.address import AddressError, parse_domain
 
@@ -49,7 +50,7 @@ def _unstructured(value: str) -> str:
 
 
 def _addresses(value: str) -> str:
-    found = [pair for pair in getaddresses([re.sub(r"\n[ \t]", " ", value)]) if pair[1]]
+    found = [pair for pair in listed_addresses([re.sub(r"\n[ \t]", " ", value)]) if pair[1]]
     return " " + ",\n ".join(_mailbox(*pair) for pair in found) if found else _unstructured(value)
 
 

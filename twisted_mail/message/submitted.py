@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from email.utils import getaddresses
 
+from twisted_mail.message.addresses import listed_addresses
 from twisted_mail.message.header import FIELD, fields, header_size, without_field
 
 _TO = ("to", "cc", "bcc")
@@ -40,7 +40,7 @@ def recipients(text: bytes) -> Iterator[str]:
         found.setdefault(name, []).append(" ".join(value.split()))
     names = _RESENT if any(name in found for name in _RESENT) else _TO
     values = [value for name in names for value in found.get(name, ())]
-    return (address for _, address in getaddresses(values) if address)
+    return (address for _, address in listed_addresses(values) if address)
 
 
 def completed(text: bytes, defaults: Mapping[str, str]) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from email.utils import getaddresses
 
+from twisted_mail.message.addresses import listed_addresses
 from twisted_mail.message.header import fields
 from twisted_mail.smtp.address import AddressError, parse_domain
 
@@ -32,7 +32,7 @@ def author_domains(header: bytes) -> tuple[str, ...]:
 def _as_written(texts: list[str]) -> tuple[str, ...]:
     """Empty where one of the addresses cannot be read."""
     domains = []
-    for _, address in getaddresses(texts):
+    for _, address in listed_addresses(texts):
         _, at, domain = address.rpartition("@")
         try:
             domains.append(parse_domain(domain.rstrip(".") if at else ""))

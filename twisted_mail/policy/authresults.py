@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,10 @@ NAME = b"authentication-results"
 LONGEST_COMMENT = 200
 MAX_READ = 50
 """Methods of one field."""
+MAX_FIELDS = 100
+"""That may stay in one message."""
+LONGEST_HEAD = 4096
+"""Octets of a field in which its author must stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +47,25 @@ def without_results_of(hostname: str, header: bytes) -> bytes:
     if NAME not in header.lower():
         return header
 
+    count = itertools.count()
+
     def kept(match: re.Match[bytes]) -> bytes:
         if match.group(1).lower() != NAME:
             return match.group()
-        said = said_by(match.group().partition(b":")[2])
+        said = said_by(match.group().partition(b":")[2]) if next(count) < MAX_FIELDS else ""
         return match.group() if said and said != hostname.lower() else b""
 
     return FIELD.sub(kept, header)
 
 
-# a comment that holds no other comment; from the inside out, all go
-_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)", re.DOTALL)
+# a parenthesis, an escaped octet, a quoted string, and all else; no part is looked at twice
+_PART = re.compile(rb'[()]|\\.?|"[^"\\]*(?:\\.[^"\\]*)*"|"|[^()"\\]+', re.DOTALL)
 _ID = re.compile(rb'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"()]+))', re.DOTALL)
-_DEPTH = 10
 
 
 def said_by(value: bytes) -> str:
     """The authserv-id at the beginning of a field's value, in lower case; empty where there is none to be read."""
-    match = _ID.match(without_comments(value))
+    match = _ID.match(without_comments(value[:LONGEST_HEAD]))
     if match is None:
         return ""
     name = re.sub(rb"\\(.)", rb"\1", match[1]) if match[1] is not None else match[2]
@@ -84,12 +90,19 @@ def read_results(value: bytes) -> list[MethodResult]:
 
 
 def without_comments(value: bytes) -> bytes:
-    """Those of some depth; what is nested deeper is no comment of anybody."""
-    for _ in range(_DEPTH):
-        value, found = _COMMENT.subn(b" ", value)
-        if not found:
-            break
-    return value
+    """A comment that does not end goes to the end."""
+    kept = []
+    depth = 0
+    for match in _PART.finditer(value):
+        part = match.group()
+        if part == b"(":
+            depth += 1
+        elif part == b")" and depth:
+            depth -= 1
+            kept.append(b" ")
+        elif not depth:
+            kept.append(part)
+    return b"".join(kept)
 
 
 def _harmless(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from email.utils import getaddresses
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -18,6 +17,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, disk_refusal
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, ISigner
+from twisted_mail.message.addresses import listed_addresses
 from twisted_mail.message.header import fields
 from twisted_mail.policy.arc.seal import Finding, seal_message
 from twisted_mail.policy.arc.verify import Chain, verify
@@ -146,7 +146,7 @@ def _authors(header: bytes) -> tuple[str, ...]:
     if sum(map(len, values)) > MAX_AUTHORS:
         return ()
     try:
-        found = [parse_address(text) for _, text in getaddresses([value.decode() for value in values])]
+        found = [parse_address(text) for _, text in listed_addresses([value.decode() for value in values])]
     except (AddressError, UnicodeDecodeError):
         return ()
     return tuple(dict.fromkeys(address.domain for address in found))

@@ -1,0 +1,25 @@
+"""Addresses of a field, also where it was written to hurt."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted_mail.message.addresses import listed_addresses
+
+
+def test_names_and_addresses_of_all_fields() -> None:
+    values = ["Alice <a@example.org>, b@example.org", "friends: c@example.org;"]
+    assert listed_addresses(values) == [("Alice", "a@example.org"), ("", "b@example.org"), ("", "c@example.org")]
+
+
+def test_comments_that_are_nested_without_end_have_no_address() -> None:
+    for value in ("(" * 5000 + "a@example.org", "a@example.org" + "(" * 5000, "<" + "(" * 5000 + "a@example.org>"):
+        assert listed_addresses([value]) == []
+
+
+@given(st.text('()<>@,;:"\\.[] a', max_size=200))
+def test_any_value_is_read(value: str) -> None:
+    for name, address in listed_addresses([value]):
+        assert isinstance(name, str)
+        assert isinstance(address, str)
