@@ -11,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_mail import config as config_module
 from twisted_mail.config import TLS, Config, ConfigError, Listen, ListenAddress, demo_config, find_config, load
+from twisted_mail.filterconfig import Filter
 from twisted_mail.relayconfig import RelayDomain, RelaySender
 
 SAMPLE = Path(__file__).parent.parent / "etc" / "mailserver.toml"
@@ -35,6 +36,10 @@ WRONG = {
     '[proxy]\nlisteners = ["imap"]\ntrusted = ["::1"]': (2, "proxy.listeners", "there is smtp, submission"),
     '[proxy]\ntrusted = ["localhost"]': (2, "proxy.trusted", 'write it like "192.0.2.7"'),
     '[proxy]\ntrusted = "10.0.0.0/8"': (2, "proxy.trusted", 'trusted = ["192.0.2.7"]'),
+    '[filters.x]\nkind = "magic"': (2, "filters.x.kind", "must be one of"),
+    '[filters.x]\non_failure = "drop"': (2, "filters.x.on_failure", "must be one of auto, accept, tempfail"),
+    '[filters.x]\nlisteners = ["pop3"]': (2, "filters.x.listeners", "must be one of smtp, submission, lmtp"),
+    '[filters."x y"]\nkind = "python"': (1, "filters.x y", "letters, digits, - and _ only"),
     '[log]\nlevel = "loud"': (2, "log.level", "there is debug, info"),
     '[log]\nlevels = { queues = "debug" }': (2, "log.levels", "there is smtp, pop3"),
     '[log]\nlevels = "debug"': (2, "log.levels", 'levels = { queue = "debug" }'),
@@ -161,10 +166,12 @@ class ConfigTests(TestCase):
 
     def test_sample_shows_every_option_of_the_tables(self) -> None:
         uncommented = re.sub("^#     ", "", SAMPLE.read_text(), flags=re.MULTILINE)
-        relay = load(self.write(uncommented)).relay
+        config = load(self.write(uncommented))
+        relay = config.relay
         self.assertEqual(RelayDomain((60, 600), 2 * 86_400, 3600, 2), relay.domains["example.net"])
         file = os.path.join(self.folder, "smarthost-example.org")
         self.assertEqual(RelaySender("tcp:smtp.example.com:587", "example", file), relay.senders["example.org"])
+        self.assertEqual(Filter("python", 30, "accept", ("smtp", "submission")), config.filters["tidy"])
 
     def test_what_a_table_leaves_out_is_as_in_its_section(self) -> None:
         relay = load(self.write('[relay.domains."Bücher.example"]\nconnections = 1')).relay

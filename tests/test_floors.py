@@ -58,6 +58,8 @@ HOUSE = {
     "offering",
     "resolving",
     "incoming",
+    "filtering",
+    "filterconfig",
     "observing",
     "monitoring",
     "tlsfiles",

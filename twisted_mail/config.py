@@ -11,12 +11,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from twisted_mail import values
+from twisted_mail import filterconfig, values
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.relayconfig import Relay
-from twisted_mail.settings import ConfigError, Place, SettingsFile, setting
+from twisted_mail.settings import ConfigError, Place, SettingsFile, setting, table
 from twisted_mail.smtp.address import AddressError, parse_domain
 
 __all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Log", "OAuth", "Proxy"]
@@ -230,6 +230,8 @@ class Config:
     dns: DNS = field(default_factory=DNS)
     checks: Checks = field(default_factory=Checks)
     relay: Relay = field(default_factory=Relay)
+    filters: Mapping[str, filterconfig.Filter] = table(filterconfig.Filter, filterconfig.name)
+    """By their names, in the order in which they are asked."""
     log: Log = field(default_factory=Log)
     journal: Journal = field(default_factory=Journal)
     metrics: Metrics = field(default_factory=Metrics)

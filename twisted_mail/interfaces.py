@@ -66,6 +66,31 @@ class IListOwner(Interface):
         """What the list leads to, as it was set.  Raises NoSuchUser: it is no list of theirs."""
 
 
+class IMessageFilter(Interface):
+    """A filter in Python: a plugin in the package twisted.plugins, which mailserver.toml enables by its name.
+
+    Each hook lets go on what it has nothing against, or raises SMTPError, whose reply the client gets.  What else it
+    raises is logged and stops no mail, nor does one that is late; that filter is not asked again about the message.
+    Hooks share the server's one thread: whatever waits must be awaited.  `wrapping.MessageFilter` has all of them.
+    """
+
+    name: str = Attribute("As in [filters.NAME].")
+
+    def connection(origin: Origin) -> Awaitable[None]:
+        """A client has begun its first message: it has introduced itself, and logged in if it ever will."""
+
+    def sender(origin: Origin, sender: Address | None, options: MailOptions) -> Awaitable[None]:
+        """Each MAIL.  *sender* is None for the null reverse-path."""
+
+    def recipient(origin: Origin, sender: Address | None, recipient: Recipient) -> Awaitable[None]:
+        """Each RCPT that the server itself would take.  SMTPError refuses that recipient only."""
+
+    def message(
+        origin: Origin, sender: Address | None, recipients: Sequence[Recipient], message: Message
+    ) -> Awaitable[Message | None]:
+        """The whole message.  None: as it is; a Message is delivered in its place (`Message.with_fields`)."""
+
+
 class IRelayDelivery(IDelivery):
     """A delivery to another server, which may take over what is said to the sender."""
 

@@ -45,6 +45,7 @@ from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.doors import Doors
 from twisted_mail.durable import Committer, make_directory
+from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.issuers import oauth
@@ -140,15 +141,19 @@ class House:
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
         self._checks = Incoming(config, self.directory, disk, reactor)
+        filters = Filtering(config, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
-        from_strangers = RateLimited(InboundPolicy(users, self._checks.checked(arriving)), rates.of_host)
-        from_programs = InboundPolicy(users, OneByOne(arriving))
+        from_strangers = RateLimited(
+            InboundPolicy(users, self._checks.checked(filters.around("smtp", arriving))), rates.of_host
+        )
+        from_programs = InboundPolicy(users, filters.around("lmtp", OneByOne(arriving)))
+        submitted = filters.around("submission", arriving)
 
         self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
         sending = SendingRules(self._ledger, self._sending_limits, disk, reactor)
 
         def from_user(account: Address) -> IDeliveryTarget:
-            policy = SubmissionPolicy(account, self.directory, arriving, config.hostname, reactor)
+            policy = SubmissionPolicy(account, self.directory, submitted, config.hostname, reactor)
             limited = RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
             return ListOwner(account, users, limited)
 

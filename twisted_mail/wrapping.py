@@ -1,17 +1,20 @@
 """What a filter is made of: a target around a target, a delivery around a delivery (DESIGN, section 1.4).
 
 A filter overrides `FilterDelivery.add_recipient` to refuse recipients, and `rewrite` to refuse or change the message.
+`MessageFilter` is for filters that are plugins: it overrides those hooks that it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery
-from twisted_mail.smtp.envelope import Recipient
+from twisted_mail.interfaces import IDelivery, IMessageFilter
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
 
 
@@ -40,3 +43,25 @@ class FilterDelivery:
 
     def abort(self) -> None:
         self._inner.abort()
+
+
+@implementer(IPlugin, IMessageFilter)
+class MessageFilter:
+    """Has nothing against anything."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def connection(self, origin: Origin) -> None:
+        pass
+
+    async def sender(self, origin: Origin, sender: Address | None, options: MailOptions) -> None:
+        pass
+
+    async def recipient(self, origin: Origin, sender: Address | None, recipient: Recipient) -> None:
+        pass
+
+    async def message(
+        self, origin: Origin, sender: Address | None, recipients: Sequence[Recipient], message: Message
+    ) -> Message | None:
+        return None

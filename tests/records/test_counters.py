@@ -45,6 +45,8 @@ class CountersTests(CountersCase):
             ("login.refused", {}, ("logins_total", "smtp", "refused")),
             ("connection.refused", {}, ("connections_refused_total", "smtp")),
             ("message.stored", {"mailboxes": ["a"]}, ("stored_total",)),
+            ("message.filtered", {"filter": "x", "action": "refused"}, ("filtered_total", "x", "refused")),
+            ("filter.failed", {"filter": "x"}, ("filter_failures_total", "x")),
             ("message.queued", {}, ("queued_total",)),
             ("messages.deleted", {"count": 1}, ("pop3_deleted_total",)),
             ("attempt.ended", {"state": "waiting", "seconds": 1.0}, ("attempts_total", "waiting")),

@@ -20,6 +20,8 @@ HAPPENINGS: Mapping[str, str] = {
     "message.refused": "MAIL, RCPT or the whole message was refused",
     "message.checked": "a message of a stranger was checked: SPF, DKIM, DMARC",
     "domain.reported": "the owner of another domain was told what was seen of it",
+    "message.filtered": "a filter refused a message, changed it or threw it away",
+    "filter.failed": "a filter did not answer, or raised an error",
     "address.expanded": "an address stood for others",
     "message.signed": "a message for elsewhere got its signatures (DKIM), or a seal (ARC)",
     "message.stored": "a message is in mailboxes, on disk",

@@ -21,7 +21,7 @@ NAMES_A_MESSAGE = ("id", "uid", "uids", "report", "file")
 """Fields in which our id of a message may stand."""
 _ADDRESSES = ("sender", "recipient", "recipients", "mailboxes", "outside", "user", "account")
 _OF_THE_SESSION = ("login.accepted", "client.introduced")
-_BEFORE_THE_MESSAGE = ("address.expanded", "message.refused", "command.refused")
+_BEFORE_THE_MESSAGE = ("address.expanded", "message.refused", "message.filtered", "filter.failed", "command.refused")
 _AFTER_FETCHING = ("session.ended", "session.lost")
 _AT_THE_END = "dialogue.kept"
 MOST_MESSAGES = 200

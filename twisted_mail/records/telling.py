@@ -92,6 +92,11 @@ def _checked(w: _Words) -> str:
     return f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]: {w.action}; session {w.session}"
 
 
+def _filtered(w: _Words) -> str:
+    said = w.action + w.with_field(": ", "reply")
+    return f"the filter {w.filter}, of a message from <{w.sender}>: {said}; session {w.session}"
+
+
 def _expanded(w: _Words) -> str:
     return f"{w.recipient} stands for {', '.join(filter(None, (w.mailboxes, w.outside)))}"
 
@@ -137,6 +142,8 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "message.refused": _refused,
     "message.checked": _checked,
     "domain.reported": lambda w: f"{w.recipients} were told what was seen of {w.domain}",
+    "message.filtered": _filtered,
+    "filter.failed": lambda w: f"the filter {w.filter} failed: {w.problem}; {w.consequence}; session {w.session}",
     "address.expanded": _expanded,
     "message.signed": _signed,
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
