@@ -198,6 +198,19 @@ class CheckReport:
     """Why there is no answer; empty: there is one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """How something went in the last day."""
+
+    title: str
+    unit: str
+    """Behind a number, with its space; empty: a count."""
+    values: Sequence[float]
+    """One a minute, the oldest first."""
+    is_level: bool
+    """Values do not add up to those of longer times."""
+
+
 class IOwnAffairs(Interface):
     """The avatar of everybody who logs in at the page."""
 
@@ -303,9 +316,23 @@ class IChecks(Interface):
         """Run all checks, unless they run."""
 
 
+class IOverview(Interface):
+    """How the server is."""
+
+    def problems() -> Awaitable[Sequence[str]]:
+        """Why it cannot do its work; empty: it can."""
+
+    def facts() -> Awaitable[Sequence[tuple[str, str]]]:
+        """What, and its value.  Raises OSError."""
+
+    def trends() -> Sequence[Trend]:
+        """What there is to draw: a day that begins before the start of the server begins with nothing."""
+
+
 class IAdministration(IOwnAffairs):
     """The avatar of an administrator."""
 
+    overview: IOverview = Attribute("How the server is.")
     people: IPeople = Attribute("Who has mail here.")
     queue: IQueue | None = Attribute("None: this server sends nothing to others.")
     records: IRecords | None = Attribute("None: no journal is kept.")

@@ -181,9 +181,9 @@ class House:
             self._doors.add_pop3(name, readers)
         self.challenges = Challenges(certificates)
         if neighbours.leads:
-            people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor))
             limits = self._doors.limits
             monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
+            people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor), monitoring)
             self._timers = (*self._timers, monitoring)
             web = WebService(config, self.directory, certificates, self.challenges, people, monitoring, limits, reactor)
             for name, site in web.factories.items():

@@ -25,6 +25,7 @@ from tests.integration.wire import fetch, log_in, send_exactly
 ADMIN, USER = f"user0@{DOMAIN}", f"user1@{DOMAIN}"
 
 PAGES = (
+    "/admin",
     "/admin/accounts",
     "/admin/aliases",
     "/admin/domains",
@@ -266,6 +267,7 @@ def test_checks_are_run_and_tell_what_they_found(page: ServerProcess) -> None:
 
 def test_a_message_is_seen_to_arrive_and_its_story_is_read(page: ServerProcess, tmp_path: Path) -> None:
     with logged_in(page, tmp_path) as browser:
+        browser.wait_for("messages taken 0, logins ")
         browser.click("Activity")
         browser.wait_for("Nothing of that kind yet.")
         assert send_exactly(page, b"Subject: hello\r\n\r\nText\r\n", User(USER)).startswith("250 ")
@@ -273,5 +275,7 @@ def test_a_message_is_seen_to_arrive_and_its_story_is_read(page: ServerProcess, 
         browser.click("story")
         browser.wait_for("from <them@else.example>")
         assert "Story" in browser.text
+        browser.click("Overview")
+        browser.wait_for("messages taken 1, logins ")
         assert browser.complaints() == []
     assert page.log_text().count("GET /admin/activity") == 1

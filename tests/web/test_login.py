@@ -10,8 +10,8 @@ from twisted_mail.web.sessions import COOKIE, IDLE, LONGEST
 
 
 class LoginTests(VisitorTestCase):
-    def test_an_administrator_comes_to_the_accounts_and_a_user_to_their_own(self) -> None:
-        for user, path in ((ALICE, "/admin/accounts"), (BOB, "/account"), ("bob", "/account")):
+    def test_an_administrator_comes_to_the_overview_and_a_user_to_their_own(self) -> None:
+        for user, path in ((ALICE, "/admin"), (BOB, "/account"), ("bob", "/account")):
             visitor = self.visitor()
             reply = visitor.log_in(user)
             self.assertEqual((303, path), (reply.status, reply.headers["Location"]))
@@ -84,7 +84,13 @@ class LoginTests(VisitorTestCase):
 class SessionTests(VisitorTestCase):
     def test_a_user_is_not_shown_what_is_for_administrators(self) -> None:
         bob = self.visitor(BOB)
-        for path in ("/admin/accounts", "/admin/accounts/alice@example.org", "/admin/aliases", "/admin/domains"):
+        for path in (
+            "/admin",
+            "/admin/accounts",
+            "/admin/accounts/alice@example.org",
+            "/admin/aliases",
+            "/admin/domains",
+        ):
             reply = bob.get(path)
             self.assertEqual(403, reply.status, path)
             self.assertNotIn("alice", reply.text)

@@ -21,6 +21,7 @@ from twisted_mail.auth.passwords import hash_password, new_verifier
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
+from twisted_mail.monitoring import Monitoring
 from twisted_mail.protocols.http import WebSite
 from twisted_mail.smtp.address import Address
 from twisted_mail.web.console import Entrance, console
@@ -94,10 +95,11 @@ class VisitorTestCase(SynchronousTestCase):
         logins = Logins(self.directory, self.clock, Throttle())
         checker = PasswordChecker(self.directory, at_once, logins, RecentLogins(self.clock, bytes(KEY_SIZE)))
         self.means = Means(self.config, self.directory, checker, at_once, at_once, self.clock)
+        self.monitoring = Monitoring(self.config, lambda: 0, at_once, self.clock)
         self.site = self.new_site()
 
     def new_site(self, https: str = "", *, allow_plaintext: bool = False) -> WebSite:
-        entrance = Entrance(page_portal(self.means), https, allow_plaintext)
+        entrance = Entrance(page_portal(self.means, self.monitoring), https, allow_plaintext)
         return site_of(Pages(console(entrance, self.clock)))
 
     def visitor(self, user: Address | None = None) -> Visitor:

@@ -9,12 +9,14 @@ from zope.interface import implementer
 
 from twisted_mail import demo
 from twisted_mail.administration.checks import Checks
+from twisted_mail.administration.overview import Overview
 from twisted_mail.administration.own import Means, OwnAffairs
 from twisted_mail.administration.people import People
 from twisted_mail.administration.queue import Queue
 from twisted_mail.administration.records import Records
-from twisted_mail.affairs import IAdministration, IChecks, IOwnAffairs, IPeople, IQueue, IRecords
+from twisted_mail.affairs import IAdministration, IChecks, IOverview, IOwnAffairs, IPeople, IQueue, IRecords
 from twisted_mail.auth.realm import PageRealm
+from twisted_mail.monitoring import Monitoring
 from twisted_mail.outgoing import queue_folder
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
@@ -26,6 +28,7 @@ class Everything:
 
     means: Means
     checks: Checks
+    overview: Overview
 
     def administrators(self) -> set[Address]:
         """In demo mode, where nobody else can reach the page, its account is one, too."""
@@ -46,6 +49,7 @@ class Administration(OwnAffairs):
         self._everything = everything
         super().__init__(account, origin, everything.means)
         means, config = everything.means, everything.means.config
+        self.overview: IOverview = everything.overview
         self.people: IPeople = People(account, means, config.data, everything.administrators)
         sends = config.relay.enabled and config.file is not None
         self.queue: IQueue | None = Queue(queue_folder(config), means) if sends else None
@@ -56,6 +60,7 @@ class Administration(OwnAffairs):
         return (self.account in self._everything.administrators(),)
 
 
-def page_portal(means: Means) -> Portal:
+def page_portal(means: Means, monitoring: Monitoring) -> Portal:
     """Where people log in at the page: for an IOwnAffairs."""
-    return Portal(PageRealm(Everything(means, Checks(means.config, means.clock)).avatar), [means.checker])
+    everything = Everything(means, Checks(means.config, means.clock), Overview(means, monitoring))
+    return Portal(PageRealm(everything.avatar), [means.checker])

@@ -76,6 +76,7 @@ def _top(session: Session, title: str) -> Tag:
 
 
 _ADMINISTRATOR = (
+    ("/admin", "Overview"),
     ("/admin/accounts", "Accounts"),
     ("/admin/aliases", "Aliases"),
     ("/admin/domains", "Domains"),

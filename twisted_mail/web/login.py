@@ -25,7 +25,7 @@ from twisted_mail.web.layout import document
 from twisted_mail.web.pages import Answer
 from twisted_mail.web.sessions import Session, Sessions, cookie, set_cookie
 
-HOME, ADMINISTRATION = "/account", "/admin/accounts"
+HOME, ADMINISTRATION = "/account", "/admin"
 """Where somebody comes first who has logged in, and an administrator."""
 _FORM_COOKIE = "twisted-mail-login"
 _OWN_PATH = re.compile(r"/(admin|account)(/[A-Za-z0-9@._/+-]*)?")

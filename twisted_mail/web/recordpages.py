@@ -80,8 +80,12 @@ def _story(story: StoryFacts) -> list[Flattenable]:
 
 def _sentence(each: Happening) -> list[Flattenable]:
     link = tags.a("story", href=f"{STORY}?q={quote(each.question)}") if each.question else ""
-    return [_told(each), " ", link]
+    return [each.text, " ", link, _said(each)]
 
 
 def _told(each: Happening) -> list[Flattenable]:
-    return [each.text, unfolding("What was said", tags.pre(each.said)) if each.said else ""]
+    return [each.text, _said(each)]
+
+
+def _said(each: Happening) -> Flattenable:
+    return unfolding("What was said", tags.pre(each.said)) if each.said else ""
