@@ -159,7 +159,7 @@ class ConfigTests(TestCase):
         config = demo_config()
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
         sections += (config.proxy, config.dns, config.checks, config.relay)
-        sections += (config.log, config.journal, config.metrics)
+        sections += (config.log, config.journal, config.metrics, config.chaos)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         options -= {"domains", "senders"}  # tables: see the next test
         self.assertEqual(options, written)

@@ -55,6 +55,7 @@ HOUSE = {
     "webservice",
     "administration",
     "certifying",
+    "capturing",
     "offering",
     "resolving",
     "incoming",

@@ -49,6 +49,12 @@ class ReboundTests(TestCase):
         self.assertIs(kept, new["submission"][0])
         self.assertEqual(([], [old]), (new["smtp"], given_up))
 
+    def test_equal_addresses_whose_port_the_system_chooses_are_each_another_socket(self) -> None:
+        first, second = self.bound(address(0), address(0))
+        self.assertNotEqual(first.port, second.port)
+        again, given_up = rebound({"smtp": [first, second]}, {"smtp": [address(0)], "pop3": [address(0)]})
+        self.assertEqual(([first], [second], []), (again["smtp"], again["pop3"], given_up))
+
     def test_address_that_cannot_be_bound_leaves_all_as_it_was(self) -> None:
         (kept,) = self.bound(address(0))
         with socket.socket() as other:

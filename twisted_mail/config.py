@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from twisted_mail import filterconfig, values
+from twisted_mail.delivery.chaos import Mishap
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network
 from twisted_mail.protocols.destination import Destination
@@ -211,6 +212,13 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Chaos:
+    """What goes wrong on order, in capture mode only."""
+
+    rules: tuple[Mishap, ...] = setting(values.list_of(values.mishap, '"full@* 452 4.2.2 Mailbox full"'), [])
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that mailserver.toml says."""
 
@@ -235,10 +243,18 @@ class Config:
     log: Log = field(default_factory=Log)
     journal: Journal = field(default_factory=Journal)
     metrics: Metrics = field(default_factory=Metrics)
+    chaos: Chaos = field(default_factory=Chaos)
     routes: Mapping[str, Destination] = setting(values.routes, {})
     """Where mail for some domains goes, instead of smarthost or MX: see delivery/routes.py."""
     file: str | None = field(default=None, compare=False)
     """Where it was read from; None: demo mode."""
+    capture: bool = field(default=False, compare=False)
+    """Take any mail for any address, and show it (capturing.py)."""
+
+    @property
+    def stays_here(self) -> bool:
+        """Demo and capture mode: every domain is ours, and nothing leaves."""
+        return self.file is None or self.capture
 
     @property
     def server_folder(self) -> str:

@@ -91,6 +91,10 @@ class IMessageFilter(Interface):
         """The whole message.  None: as it is; a Message is delivered in its place (`Message.with_fields`)."""
 
 
+class HangUp(Exception):
+    """Raised by a delivery: the connection is to be cut, without a word to the peer."""
+
+
 class IRelayDelivery(IDelivery):
     """A delivery to another server, which may take over what is said to the sender."""
 

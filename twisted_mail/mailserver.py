@@ -22,6 +22,7 @@ from twisted_mail import demo
 from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.capturing import as_capture
 from twisted_mail.certifying import make_first_certificate, require_library
 from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
 from twisted_mail.delivery.routes import Routes
@@ -89,7 +90,7 @@ class MailServer(Service):
         if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
         self._running = self._new(config, self._material, self._routes, self._bound)
-        if config.file is None and isinstance(self._running, Serving):
+        if config.stays_here and isinstance(self._running, Serving):
             password = demo.make_account(self._running.house.directory)
         await self._running.open()
         self._run_file.open()
@@ -140,7 +141,7 @@ class MailServer(Service):
         """Have another service take over, with what the file says now.  Raises ConfigError."""
         assert self._config.file is not None
         assert self._running is not None
-        config, later = takeable(self._config, load(self._config.file))
+        config, later = takeable(self._config, self._read_again(self._config.file))
         if later:
             self.log.warn("{keys} will change when the server starts again", keys=", ".join(later))
         routes = read_routes(config)
@@ -162,6 +163,11 @@ class MailServer(Service):
         self._config, self._material, self._routes, self._bound = config, material, routes, bound
         self._running = running
         self.log.info("the configuration was read again", event="reload.done")
+
+    def _read_again(self, path: str) -> Config:
+        """In the mode that was chosen at the start.  Raises ConfigError."""
+        config = load(path)
+        return as_capture(config) if self._config.capture else config
 
     async def _drain(self, running: Serving | Workers, given_up: Sequence[BoundAddress]) -> None:
         for address in given_up:

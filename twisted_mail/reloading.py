@@ -35,14 +35,13 @@ def rebound(
     Raises ConfigError: nothing has been bound then.
     """
     spare = [each for several in bound.values() for each in several]
-    missing: list[ListenAddress] = []
-    kept: dict[ListenAddress, BoundAddress] = {}
-    for address in (each for several in wanted.values() for each in several):
+    kept: list[BoundAddress | None] = []
+    addresses = [each for several in wanted.values() for each in several]
+    for address in addresses:
         same = next((each for each in spare if each.address.text == address.text), None)
-        if same is None:
-            missing.append(address)
-        else:
+        if same is not None:
             spare.remove(same)
-            kept[address] = same
-    new = dict(zip(missing, bind_all(missing), strict=True))
-    return {name: [kept.get(each) or new[each] for each in several] for name, several in wanted.items()}, spare
+        kept.append(same)
+    new = iter(bind_all([address for address, same in zip(addresses, kept, strict=True) if same is None]))
+    all_bound = iter([same or next(new) for same in kept])
+    return {name: [next(all_bound) for _ in several] for name, several in wanted.items()}, spare

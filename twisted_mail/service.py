@@ -27,6 +27,7 @@ from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.realm import MailRealm
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.capturing import AnyLogin, CapturedFiles, Everybody, captures
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.forwarding import ReturnPaths
@@ -47,7 +48,7 @@ from twisted_mail.doors import Doors
 from twisted_mail.durable import Committer, make_directory
 from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
-from twisted_mail.interfaces import IDeliveryTarget
+from twisted_mail.interfaces import IDeliveryTarget, IUsers
 from twisted_mail.issuers import oauth
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
@@ -128,16 +129,18 @@ class House:
         self._leads = neighbours.leads
 
         # where a message goes
-        users = demo.EveryDomain(self.directory) if config.file is None else self.directory
+        users = self._users()
         self._outgoing: Outgoing | None = None
-        if config.relay.enabled and config.file is not None:
+        if config.relay.enabled and not config.stays_here:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         router = Router(users, store, outside, return_paths)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
-        arriving = LoopGuard(Traced(holding, config.hostname, reactor))
+        arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
+        if config.capture:
+            arriving = captures(arriving, config, self._new_id, reactor)
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
         self._checks = Incoming(config, self.directory, disk, reactor)
@@ -165,6 +168,9 @@ class House:
         strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
         programs = Portal(MailRealm(from_programs, None, None), [AllowAnonymousAccess()])
         senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
+        if config.capture:  # with any login, or none
+            anybody = MailRealm(from_strangers, lambda account: from_strangers, None)
+            senders = Portal(anybody, [AllowAnonymousAccess(), AnyLogin()])
         readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
 
         # the doors
@@ -185,17 +191,27 @@ class House:
             monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
             people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor), monitoring)
             self._timers = (*self._timers, monitoring)
-            web = WebService(config, self.directory, certificates, self.challenges, people, monitoring, limits, reactor)
+            captured = CapturedFiles(config, disk) if config.capture else None
+            web = WebService(
+                config, self.directory, certificates, self.challenges, people, monitoring, captured, limits, reactor
+            )
             for name, site in web.factories.items():
                 self._doors.add(name, site)
         self.factories = self._doors.factories
 
+    def _users(self) -> IUsers:
+        if self._config.capture:
+            return Everybody()
+        return demo.EveryDomain(self.directory) if self._config.file is None else self.directory
+
     def _sending_limits(self, account: Address) -> SendingLimits:
         return SendingLimits.of(self.directory.attributes(account))
 
+    def _new_id(self) -> str:
+        return message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
+
     def _new_message(self) -> MessageBuilder:
-        identifier = message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
-        return MessageBuilder(identifier, self._incoming, self._disk)
+        return MessageBuilder(self._new_id(), self._incoming, self._disk)
 
     def _expiring(self, journal: Bounds | None) -> Iterator[Mailbox]:
         """Those whose mail does not stay for ever."""

@@ -9,6 +9,7 @@ from twisted.application.service import IService
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
+from twisted_mail.capturing import as_capture, check_chaos
 from twisted_mail.config import ConfigError, demo_config, find_config, load
 from twisted_mail.mailserver import MailServer
 from twisted_mail.observing import format_log
@@ -20,6 +21,9 @@ class Options(usage.Options):
     synopsis = "[--config FILE]"
     longdesc = """A mail server: receives by SMTP, takes submissions from users, serves POP3, on plain Maildirs.
     Without a configuration file it starts in demo mode, on loopback only."""
+    optFlags = [  # noqa: RUF012 (as below)
+        ["capture", None, "Take any mail for any address and show it on the web page; nothing leaves.  For developers."]
+    ]
     optParameters = [  # noqa: RUF012 (twisted.python.usage reads it from the class)
         [
             "config",
@@ -38,6 +42,8 @@ def makeService(options: Options) -> IService:
     try:
         path = find_config(options["config"])
         config = format_log(load(path) if path else demo_config(), options.parent)
+        config = as_capture(config) if options["capture"] else config
+        check_chaos(config)
         return MailServer(config, cast(ReactorBase, reactor), _future_owner(options.parent))
     except ConfigError as error:
         raise SystemExit(f"mailserver: {error}") from None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from twisted_mail.delivery.chaos import Mishap, parse_refusal
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network, parse_network
 from twisted_mail.protocols.destination import Destination, parse_destination
@@ -188,6 +189,21 @@ def client_endpoint(value: object, place: Place) -> str:
     if written and ":" not in written:
         raise ValueError(f'"{written}" is not an endpoint; write it like "tcp:{written}:587"')
     return written
+
+
+def mishap(value: object, place: Place) -> Mishap:
+    """`PATTERN CODE [STATUS] [WORDS]`, `PATTERN wait DURATION` or `PATTERN drop`."""
+    pattern, _, what = text(value, place).partition(" ")
+    verb, _, rest = what.partition(" ")
+    if verb == "wait":
+        return Mishap(pattern.lower(), wait=parse_duration(rest))
+    if what == "drop":
+        return Mishap(pattern.lower(), drop=True)
+    if (reply := parse_refusal(what)) is None:
+        raise ValueError(
+            f'"{value}" is no rule; write "full@* 452 4.2.2 Mailbox full", "slow@* wait 5 seconds" or "gone@* drop"'
+        )
+    return Mishap(pattern.lower(), reply=reply)
 
 
 def routes(value: object, place: Place) -> Mapping[str, Destination]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.cred.portal import Portal
@@ -16,7 +16,8 @@ from twisted_mail.networks import Networks
 from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.web import challenges
+from twisted_mail.web import capture, challenges
+from twisted_mail.web.capture import CapturePages, Mailbox
 from twisted_mail.web.challenges import Challenges
 from twisted_mail.web.console import Entrance, console
 from twisted_mail.web.discovery import HELP, POX, Discovery
@@ -40,15 +41,20 @@ class WebService:
         challenges: Challenges,
         people: Portal,
         monitoring: Monitoring,
+        captured: Mailbox | None,
         limits: ConnectionLimits,
         clock: Any,
     ) -> None:
-        """*users*: whose domains are told their settings; *people*: where somebody logs in, for an IOwnAffairs."""
+        """*users*: whose domains are told their settings; *people*: where somebody logs in, for an IOwnAffairs.
+
+        *captured*: what capture mode shows, None without it.
+        """
         self._config = config
         self._users = users
         self._certificates = certificates
         self._challenges = challenges
         self._people = people
+        self._captured = captured
         self._clock = clock
         allowed = Networks(config.metrics.allowed)
         self._watching = Watching(allowed, monitoring.metrics, monitoring.problems)
@@ -70,7 +76,7 @@ class WebService:
         )
         thunderbird = Page(get=discovery.thunderbird)
         return {
-            "/": Page(get=StartPage(services, _demo(self._config), _LINKS).show),
+            "/": Page(get=StartPage(services, _demo(self._config), self._links()).show),
             "/style.css": Page(get=STYLE.show),
             "/mail/config-v1.1.xml": thunderbird,
             "/.well-known/autoconfig/mail/config-v1.1.xml": thunderbird,
@@ -81,7 +87,12 @@ class WebService:
             "/health": Page(get=self._watching.show_health),
             challenges.PATH: Page(get=self._challenges.show),
             **self._console(),
+            **(CapturePages(self._captured).table if self._captured is not None else {}),
         }
+
+    def _links(self) -> Sequence[tuple[str, str]]:
+        captured = (capture.PAGE, "Captured mail: what your programs have sent")
+        return (captured, *_LINKS) if self._captured is not None else _LINKS
 
     def _console(self) -> Mapping[str, IResource]:
         config = self._config

@@ -91,6 +91,7 @@ class ServerProcess:
         self.wrapper: Sequence[str] = ()
         """A command that runs the server: strace, say."""
         self.twistd_options: Sequence[str] = ()
+        self.service_options: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
         self._users = 0
         self._imported = 0
@@ -167,7 +168,7 @@ class ServerProcess:
         command = [*self.wrapper, program("twistd"), "-n", *self.twistd_options, "mailserver"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # type: ignore[call-overload]  # the tests pass user, group, env
-                [*command, "--config", str(self.config)],
+                [*command, "--config", str(self.config), *self.service_options],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

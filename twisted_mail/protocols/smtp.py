@@ -19,6 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted_mail.content import Message, MessageBuilder, disk_refusal
 from twisted_mail.interfaces import (
     AccountDisabled,
+    HangUp,
     IDelivery,
     IDeliveryTarget,
     IInquiries,
@@ -226,6 +227,10 @@ class SMTPServer(Connection):
             return error.reply
         except CancelledError:
             raise
+        except HangUp as order:
+            self.note("cut {peer} off at {stage}: {order!s}", "connection.cut", stage=stage, order=order)
+            self.abort()
+            raise CancelledError from order
         except Exception:  # noqa: BLE001 (our bug: the client gets a temporary failure without its text)
             self.log.failure("our fault", session=self.origin.session)
             self.keep_dialogue("our fault")

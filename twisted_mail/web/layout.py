@@ -33,6 +33,8 @@ table { width: 100%; border-collapse: collapse; background: var(--card); border:
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-top: 1px solid var(--line);
   font-weight: normal; }
 th { color: var(--faint); width: 9rem; overflow-wrap: normal; }
+pre { overflow-x: auto; padding: .6rem; background: var(--card); border: 1px solid var(--line); white-space: pre-wrap; }
+iframe.message { width: 100%; height: 30rem; border: 1px solid var(--line); background: #fff; }
 .code { display: block; width: 13rem; height: auto; max-width: 100%; background: #fff; padding: .5rem; }
 form { margin: 1.5rem 0; }
 label { display: block; margin-bottom: .25rem; }

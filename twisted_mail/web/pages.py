@@ -42,9 +42,9 @@ class Page(Resource):
     log = Logger()
     isLeaf = True
 
-    def __init__(self, get: View | None = None, post: View | None = None) -> None:
+    def __init__(self, get: View | None = None, post: View | None = None, delete: View | None = None) -> None:
         super().__init__()
-        views = {b"GET": get, b"HEAD": get, b"POST": post}
+        views = {b"GET": get, b"HEAD": get, b"POST": post, b"DELETE": delete}
         self._views = {method: view for method, view in views.items() if view is not None}
 
     def render(self, request: WebRequest) -> int:
