@@ -51,6 +51,7 @@ HOUSE = {
     "running",
     "outgoing",
     "signing",
+    "securing",
     "pickup",
     "webservice",
     "administration",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from enum import Enum
 
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -126,6 +127,34 @@ class MailHost:
     addresses: tuple[str, ...]
     """IP addresses in the order in which to try them; at least one."""
     port: int = 25
+
+
+class Demand(Enum):
+    """What a domain wants of the TLS with which its mail comes."""
+
+    NOTHING = "nothing"
+    TESTED = "tested"
+    """A valid certificate; without one the mail shall come all the same, and the domain hear of it."""
+    CERTIFICATE = "certificate"
+    """TLS with a certificate for the server's name, or no mail."""
+    REFUSED = "refused"
+    """This server is none of the domain's: no mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """How one server may be spoken to, and who says so."""
+
+    demand: Demand
+    reason: str = ""
+    """For people, as in `MTA-STS of example.net (enforce)`; empty: nobody has said anything."""
+
+
+class ITransportPolicies(Interface):
+    """What domains say of the way to their servers."""
+
+    def approach(domain: str, host: MailHost) -> Awaitable[Approach]:
+        """*host* is one of those that DNS names for *domain*."""
 
 
 class IMXResolver(Interface):

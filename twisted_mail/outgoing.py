@@ -29,6 +29,7 @@ from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
 from twisted_mail.resolving import dns_resolver
+from twisted_mail.securing import transport_policies
 from twisted_mail.signing import signed
 from twisted_mail.smtp.address import Address
 
@@ -106,7 +107,10 @@ class Outgoing:
         """For what is to leave."""
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
-        self._relay = RelayTarget(routes, resolver, ConnectionPool(options), signer=self.target)
+        self._policies = transport_policies(config, disk, reactor)
+        self._relay = RelayTarget(
+            routes, resolver, ConnectionPool(options), self._policies, self.target, policies=self._policies
+        )
         self._config = config
         self._lines = Lines(config.relay, routes)
         self._clock = reactor
@@ -120,9 +124,13 @@ class Outgoing:
         target = Homeward(users, home, relayed)
         self._scheduler = Scheduler(self._spool, target, home, options, self._clock)
         self._scheduler.start()
+        if self._policies is not None:
+            self._policies.start()
 
     async def stop(self, seconds: float) -> None:
         """Give what is under way *seconds* to end."""
+        if self._policies is not None:
+            self._policies.stop()
         if self._scheduler is not None:
             await self._scheduler.stop(seconds)
         await self._relay.close()

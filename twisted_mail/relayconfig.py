@@ -50,6 +50,8 @@ class Relay:
     """In all."""
     connections_per_destination: int = setting(values.count, 20)
     """To one domain's servers, or a smarthost."""
+    mta_sts: bool = setting(values.flag, True)
+    """What domains say of TLS by MTA-STS (policy/sts) is asked for, and holds."""
     domains: Mapping[str, RelayDomain] = table(RelayDomain, values.domain)
     """Of recipients, in lower-case A-labels."""
     senders: Mapping[str, RelaySender] = table(RelaySender, values.domain)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.cred.portal import Portal
 from twisted.web.resource import IResource
 
 from twisted_mail import demo
+from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
-from twisted_mail.interfaces import IUsers
 from twisted_mail.monitoring import Monitoring
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.web import capture, challenges
+from twisted_mail.securing import published
+from twisted_mail.web import capture, challenges, mtasts
 from twisted_mail.web.capture import CapturePages, Mailbox
 from twisted_mail.web.challenges import Challenges
 from twisted_mail.web.console import Entrance, console
 from twisted_mail.web.discovery import HELP, POX, Discovery
 from twisted_mail.web.layout import STYLE
 from twisted_mail.web.metrics import Watching
+from twisted_mail.web.mtasts import PolicyPage
 from twisted_mail.web.pages import Page, Pages
 from twisted_mail.web.services import Ports, Services, distinct, mail_servers
 from twisted_mail.web.start import Demo, StartPage
@@ -36,7 +39,7 @@ class WebService:
     def __init__(
         self,
         config: Config,
-        users: IUsers,
+        users: Directory,
         certificates: Certificates | None,
         challenges: Challenges,
         people: Portal,
@@ -85,6 +88,7 @@ class WebService:
             HELP: Page(get=discovery.help),
             "/metrics": Page(get=self._watching.show_metrics),
             "/health": Page(get=self._watching.show_health),
+            mtasts.PATH: Page(get=PolicyPage(partial(published, self._config, self._users)).show),
             challenges.PATH: Page(get=self._challenges.show),
             **self._console(),
             **(CapturePages(self._captured).table if self._captured is not None else {}),

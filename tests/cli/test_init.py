@@ -42,6 +42,9 @@ example.org. 3600 IN TXT "v=spf1 mx -all"
 ; What others should do with mail that fails that, and where to report it (DMARC, RFC 7489).
 _dmarc.example.org. 3600 IN TXT "v=DMARC1; p=none; rua=mailto:postmaster@example.org"
 
+; Where others may report whether mail could come by TLS (RFC 8460).
+_smtp._tls.example.org. 3600 IN TXT "v=TLSRPTv1; rua=mailto:postmaster@example.org"
+
 ; Where mail programs find it; "." is: not offered (RFC 6186, RFC 8314).
 _submissions._tcp.example.org. 3600 IN SRV 0 1 465 mail.example.org.
 _submission._tcp.example.org. 3600 IN SRV 1 1 587 mail.example.org.

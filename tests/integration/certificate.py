@@ -31,17 +31,18 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         self.file.chmod(0o644)
 
-    def issue(self, folder: Path) -> None:
-        """Write fullchain.pem and privkey.pem for localhost."""
+    def issue(self, folder: Path, *others: str) -> None:
+        """Write fullchain.pem and privkey.pem for localhost, and *others*."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        hosts = map(x509.DNSName, ("localhost", *others))
+        names = [*hosts, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         certificate = (
             self._builder(name, key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         private = folder / "privkey.pem"
         private.touch(mode=0o600)

@@ -90,7 +90,10 @@ def _situation(config: Config, chosen: Sequence[Check]) -> Iterator[Situation]:
     as for that, and that holds for all threads."""
     dns = Resolver(config.dns.servers)
     with opened_directory(config) as directory:
-        domains = [DomainFacts(domain.name, _missing(directory, domain.name)) for domain in directory.domains()]
+        domains = [
+            DomainFacts(domain.name, _missing(directory, domain.name), directory.domain_attributes(domain.name))
+            for domain in directory.domains()
+        ]
     situation = Situation(config, domains, dns, time.time())
     with ExitStack() as stack:
         if ROUND_TRIP in [each.name for each in chosen]:

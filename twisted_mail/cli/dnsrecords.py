@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from twisted_mail.config import Config
+from twisted_mail.policy.sts.text import Policy
 
 TTL = 3600
 """Seconds."""
@@ -31,6 +32,8 @@ class Purpose(Enum):
     SENDER = "Who may send as the domain: this server and nobody else (SPF, RFC 7208)."
     SIGNATURES = "With which keys mail of the domain is signed (DKIM, RFC 6376); mailserver dkim rotate changes them."
     POLICY = "What others should do with mail that fails that, and where to report it (DMARC, RFC 7489)."
+    TLS = "Which servers are the domain's own, with TLS (MTA-STS, RFC 8461); https of [listen] must be open to others."
+    TLS_REPORTS = "Where others may report whether mail could come by TLS (RFC 8460)."
     SERVICES = 'Where mail programs find it; "." is: not offered (RFC 6186, RFC 8314).'
     AUTOCONFIG = "Where mail programs ask for their settings, once web and https of [listen] are open to others."
 
@@ -74,6 +77,7 @@ def records(domain: str, place: Place) -> list[Record]:
         Record(domain, "TXT", "v=spf1 mx -all", Purpose.SENDER),
         # "none", until the reports have shown that all its mail is signed: a forwarder breaks SPF
         Record(f"_dmarc.{domain}", "TXT", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}", Purpose.POLICY),
+        Record(f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:postmaster@{domain}", Purpose.TLS_REPORTS),
         *_service_records(domain, place),
         Record(f"autoconfig.{domain}", "CNAME", f"{place.hostname}.", Purpose.AUTOCONFIG),
         Record(f"autodiscover.{domain}", "CNAME", f"{place.hostname}.", Purpose.AUTOCONFIG),
@@ -88,12 +92,21 @@ def _host_records(place: Place, domain: str) -> list[Record]:
     return found
 
 
-def zone_text(domain: str, place: Place, signatures: Sequence[Record] = ()) -> str:
-    """The records as lines for a zone file.  *signatures*: those of its keys."""
+def policy_records(domain: str, place: Place, policy: Policy) -> list[Record]:
+    """By which others find what the domain says of TLS."""
+    return [
+        Record(f"_mta-sts.{domain}", "TXT", f"v=STSv1; id={policy.identifier}", Purpose.TLS),
+        Record(f"mta-sts.{domain}", "CNAME", f"{place.hostname}.", Purpose.TLS),
+    ]
+
+
+def zone_text(domain: str, place: Place, signatures: Sequence[Record] = (), policy: Policy | None = None) -> str:
+    """The records as lines for a zone file.  *signatures*: those of its keys; *policy*: its MTA-STS policy."""
     lines = [f"; DNS records for {domain} and its mail server {place.hostname}"]
-    wanted = [*records(domain, place), *signatures]
+    wanted = [*records(domain, place), *signatures, *(policy_records(domain, place, policy) if policy else ())]
+    there = {record.purpose for record in wanted} | {Purpose.HOST}
     for purpose in Purpose:
-        if purpose is Purpose.SIGNATURES and not signatures:
+        if purpose not in there:
             continue
         lines += ["", f"; {purpose.value}"]
         if purpose is Purpose.HOST and not place.addresses:

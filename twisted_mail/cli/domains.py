@@ -19,6 +19,8 @@ from twisted_mail.incoming import DMARC
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
 from twisted_mail.policy.dkim.keyrecord import record_name
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.sts.text import Mode
+from twisted_mail.securing import MTA_STS, own_policy
 from twisted_mail.signing import key_store
 from twisted_mail.smtp.address import Address
 
@@ -35,9 +37,20 @@ def _handling(text: str) -> str:
     return text
 
 
+def _mode(text: str) -> str:
+    if text not in (known := [mode.value for mode in Mode]):
+        raise ValueError(f'"{text}" is none of {", ".join(known)}')
+    return text
+
+
 ATTRIBUTES: Mapping[str, Attribute] = {
     DMARC: Attribute(_handling, "tag: mail that its sender's domain wants refused as forged is delivered all the same"),
     SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
+    MTA_STS: Attribute(
+        _mode,
+        "testing or enforce: others are told that mail comes to this server only, with TLS and a valid certificate, "
+        "see records; none before you stop saying so",
+    ),
 }
 
 
@@ -107,7 +120,10 @@ def show_records(arguments: argparse.Namespace) -> None:
         if name not in [domain.name for domain in directory.domains()]:
             raise CommandError(f"{name} is not one of our domains; add it: mailserver domain add {name}")
         signatures = [key_record(key) for key in all_keys(key_store(config), name)]
-    print(zone_text(name, place_of(config), signatures), end="")
+        policy = own_policy(config, directory.domain_attributes(name))
+    print(zone_text(name, place_of(config), signatures, policy), end="")
+    if policy is not None:
+        print(f"; Its certificate must be for mta-sts.{name}, too: with ACME, add that to acme_names in [tls].")
 
 
 def remove_domain(arguments: argparse.Namespace) -> None:

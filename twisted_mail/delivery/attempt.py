@@ -176,6 +176,7 @@ class Attempt:
             **self._about(recipient, reply),
             host=str(client),
             size=self._letter.message.size,
+            policy=_policy_words(client),
         )
 
     def _about(self, recipient: Recipient, reply: Reply) -> dict[str, object]:
@@ -198,7 +199,8 @@ class Attempt:
             case TLSFailed() if self._letter.options.require_tls:
                 ours = Reply(550, "7.10", f"The message asks for TLS all the way, and {name} does not have it: {error}")
             case TLSFailed():
-                ours = Reply(451, "7.5", f"No secure connection to {name}: {error}")
+                wanted = f", which {destination.policy} asks for" if destination.policy else ""
+                ours = Reply(451, "7.5", f"No secure connection to {name}{wanted}: {error}")
             case Unreachable():
                 ours = Reply(451, "4.1", f"{destination} does not answer: {error}")
             case PeerLost(in_doubt=True):
@@ -206,6 +208,12 @@ class Attempt:
             case _:
                 ours = Reply(451, "4.2", f"The connection to {destination} broke: {error}")
         return RemoteRefusal(ours, host=name, dialogue=dialogue, by_remote=False)
+
+
+def _policy_words(client: SMTPClient) -> str:
+    """Who wants TLS as it is, or as it is not."""
+    policy = client.destination.policy
+    return f"{policy}, which it does not meet: {client.distrusted}" if policy and client.distrusted else policy
 
 
 def _rank(refusal: RemoteRefusal) -> tuple[bool, bool]:

@@ -27,6 +27,8 @@ class Letter:
     message: Message
     sign_again: Callable[[Message], Awaitable[Message]]
     """Signatures over the whole message do not survive another encoding."""
+    waives_tls: bool = False
+    """Its author prefers that it arrives, whatever the recipient's domain says about TLS (RFC 8689 §5)."""
 
     async def as_taken_by(self, offer: PeerOffer, blocking: Blocking) -> Letter:
         """In ASCII, where the server takes nothing else (RFC 6152 §3).

@@ -17,15 +17,19 @@ from twisted_mail.delivery.attempt import Attempt
 from twisted_mail.delivery.letter import Letter, look_at
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.interfaces import (
+    Approach,
+    Demand,
     IDeliveryTarget,
     IMXResolver,
     IRelayDelivery,
     ISigner,
+    ITransportPolicies,
     IWitness,
     MailHost,
     RemoteRefusal,
 )
-from twisted_mail.protocols.destination import Destination
+from twisted_mail.message.header import waives_tls
+from twisted_mail.protocols.destination import Destination, TLSUse
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -42,6 +46,14 @@ class NoWitness:
         return False
 
 
+@implementer(ITransportPolicies)
+class NoPolicies:
+    """TLS with whom it may be, where it can be had."""
+
+    async def approach(self, domain: str, host: MailHost) -> Approach:
+        return Approach(Demand.NOTHING)
+
+
 @implementer(IDeliveryTarget)
 class Relay:
     """Sends each message on at once, to a route's server, the smarthost, or the servers that DNS names."""
@@ -55,14 +67,16 @@ class Relay:
         pool: ConnectionPool,
         witness: IWitness | None = None,
         signer: ISigner | None = None,
+        policies: ITransportPolicies | None = None,
     ) -> None:
         """*witness*: which of the servers that DNS names may have a message that must go by TLS; None: none of them.
 
-        *signer*: signs what had to be encoded anew.
+        *signer*: signs what had to be encoded anew.  *policies*: how the servers that DNS names may be spoken to.
         """
         self._routes = routes
         self._signer = signer
         self._witness = witness or NoWitness()
+        self._policies = policies or NoPolicies()
         self._resolver = resolver
         self._pool = pool
 
@@ -81,7 +95,7 @@ class Relay:
         """What came of it is in its results."""
         attempt = Attempt(self._pool, letter, recipients)
         try:
-            destinations = [route] if isinstance(route, Destination) else await self._servers(route, letter.options)
+            destinations = [route] if isinstance(route, Destination) else await self._servers(route, letter)
         except RemoteRefusal as refusal:
             self.log.debug("to {domain}: {reply}", id=letter.message.id, domain=route, reply=str(refusal))
             attempt.results.update(dict.fromkeys(recipients, refusal))
@@ -96,16 +110,43 @@ class Relay:
         async def sign_again(changed: Message) -> Message:
             return changed if self._signer is None else await self._signer.sign_again(changed, origin, sender)
 
-        return Letter(sender, options, content, message, sign_again)
+        waiver = not options.require_tls and waives_tls(message.header)  # REQUIRETLS is the stronger word
+        return Letter(sender, options, content, message, sign_again, waiver)
 
-    async def _servers(self, domain: str, options: MailOptions) -> list[Destination]:
+    async def _servers(self, domain: str, letter: Letter) -> list[Destination]:
         """Raises RemoteRefusal."""
         hosts: Sequence[MailHost] = await self._resolver.hosts(domain)
-        if options.require_tls:
+        if letter.options.require_tls:
             hosts = [host for host in hosts if await self._witness.vouches_for(domain, host)]
             if not hosts:
                 raise RemoteRefusal(_nobody_vouches(domain), by_remote=False)
-        return [Destination(host.name, address, host.port) for host in hosts for address in host.addresses]
+        if letter.waives_tls:
+            return [each for host in hosts for each in _destinations(host, Approach(Demand.NOTHING, _WAIVED))]
+        approaches = [(host, await self._policies.approach(domain, host)) for host in hosts]
+        allowed = [(host, approach) for host, approach in approaches if approach.demand is not Demand.REFUSED]
+        if not allowed:
+            host, approach = approaches[0]
+            raise RemoteRefusal(_not_allowed(host, approach), host=host.name, by_remote=False)
+        return [each for host, approach in allowed for each in _destinations(host, approach)]
+
+
+_USES = {
+    Demand.NOTHING: TLSUse.OPPORTUNISTIC,
+    Demand.TESTED: TLSUse.TESTED,
+    Demand.CERTIFICATE: TLSUse.VERIFIED,
+}
+_WAIVED = "the message says TLS-Required: No"
+
+
+def _destinations(host: MailHost, approach: Approach) -> list[Destination]:
+    """One for each address."""
+    use = _USES[approach.demand]
+    return [Destination(host.name, each, host.port, tls=use, policy=approach.reason) for each in host.addresses]
+
+
+def _not_allowed(host: MailHost, approach: Approach) -> Reply:
+    """It may be that the domain has new servers, and has not said so in all places yet."""
+    return Reply(451, "7.5", f"DNS leads to {host.name}, which {approach.reason} does not allow. It is tried again")
 
 
 def _nobody_vouches(domain: str) -> Reply:

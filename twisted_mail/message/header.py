@@ -61,6 +61,14 @@ def message_id_of(header: bytes) -> str:
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:\s*(<[^<>\s]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 
 
+def waives_tls(header: bytes) -> bool:
+    """Whether it has `TLS-Required: No` (RFC 8689 §5)."""
+    return _WAIVER.search(header) is not None
+
+
+_WAIVER = re.compile(rb"^tls-required[ \t]*:[ \t]*no[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
 def return_path(sender: Address | None) -> bytes:
     """Return-Path, which final delivery adds (RFC 5321 §4.4)."""
     return f"Return-Path: <{sender or ''}>\n".encode()

@@ -32,6 +32,8 @@ class TLSUse(Enum):
     NEVER = "never"
     OPPORTUNISTIC = "opportunistic"
     """STARTTLS where it is offered, with any certificate; in the clear where that fails (RFC 7435)."""
+    TESTED = "tested"
+    """As VERIFIED where that can be had, else as OPPORTUNISTIC."""
     VERIFIED = "verified"
     """STARTTLS with a certificate for the server's name, or no connection."""
     AT_ONCE = "at once"
@@ -51,6 +53,8 @@ class Destination:
     lmtp: bool = False
     tls: TLSUse = TLSUse.OPPORTUNISTIC
     login: PasswordCredentials | None = field(default=None, repr=False)
+    policy: str = ""
+    """Who wants it so, for people; empty: nobody but us."""
 
     def __str__(self) -> str:
         where = self.address if self.port is None else f"[{self.address}]:{self.port}"

@@ -113,6 +113,8 @@ class SMTPClient(Protocol):
         self.tls: TLSInfo | None = None
         self.transactions = 0
         """Messages so far."""
+        self.distrusted: TLSFailed | None = None
+        """Why TLS is not as its policy would have it, where mail goes all the same (TLSUse.TESTED)."""
         self.ended: Deferred[None] = Deferred()
         """Fires when the connection is over."""
 
@@ -173,10 +175,12 @@ class SMTPClient(Protocol):
     async def open(self) -> None:
         """Greeting, EHLO, TLS and login, as the destination wants them."""
         destination = self.destination
+        if destination.policy:
+            self._session.dialogue.note(f"TLS is {destination.tls.value}: {destination.policy}")
         if destination.tls is TLSUse.AT_ONCE:
             await self._handshake(self._options.verified)
         await self._ready()
-        if destination.tls is TLSUse.VERIFIED:
+        if destination.tls in _MUST_BE_VERIFIED:
             await self._start_tls(self._options.verified)
         elif destination.tls is TLSUse.OPPORTUNISTIC and "STARTTLS" in self.offer:
             await self._start_tls(self._options.unverified)
@@ -228,7 +232,7 @@ class SMTPClient(Protocol):
         self._session.start_tls()
         match await self._event():
             case Declined(stage, reply):
-                if self.destination.tls is TLSUse.VERIFIED:
+                if self.destination.tls in _MUST_BE_VERIFIED:
                     raise TLSFailed(f"TLS is not to be had: {reply}")
                 if self._session.is_over:
                     raise PeerDeclined(stage, reply)
@@ -337,16 +341,26 @@ _WORTH_A_WRITE = 16 * 1024
 """Octets; shorter pieces (a header) travel with what follows them."""
 
 
+_MUST_BE_VERIFIED = (TLSUse.VERIFIED, TLSUse.TESTED)
+_MILDER = {TLSUse.TESTED: TLSUse.OPPORTUNISTIC, TLSUse.OPPORTUNISTIC: TLSUse.NEVER}
+"""What is tried next where TLS fails."""
+
+
 async def connect(options: ClientOptions, destination: Destination) -> SMTPClient:
     """A client that is ready for `send`.  Raises PeerError."""
-    try:
-        return await _connect(options, destination)
-    except TLSFailed:
-        if destination.tls is not TLSUse.OPPORTUNISTIC:
-            raise
-    client = await _connect(options, replace(destination, tls=TLSUse.NEVER))
-    client.destination = destination
-    return client
+    use: TLSUse | None = destination.tls
+    first: TLSFailed | None = None
+    while use is not None:
+        try:
+            client = await _connect(options, replace(destination, tls=use))
+        except TLSFailed as error:
+            first, use = first or error, _MILDER.get(use)
+            continue
+        client.destination = destination
+        client.distrusted = first if destination.tls is TLSUse.TESTED else None
+        return client
+    assert first is not None
+    raise first
 
 
 async def _connect(options: ClientOptions, destination: Destination) -> SMTPClient:

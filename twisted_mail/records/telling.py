@@ -113,6 +113,11 @@ def _attempt(w: _Words) -> str:
     return f"attempt {w.attempts} for {w.recipient} failed: {said}{again}"
 
 
+def _relayed(w: _Words) -> str:
+    policy = f"; TLS: {w.policy}" if w.policy else ""
+    return f"{w.host} took it for {w.recipient} and said {w.reply}{policy}"
+
+
 def _retrieved(w: _Words) -> str:
     what = f"the header and {w.lines} lines were" if w.lines else "all of it was"
     return f"{what} sent over {w.service} to {w.user} at [{w.peer}], {w.octets} octets; session {w.session}"
@@ -148,7 +153,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "message.signed": _signed,
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
-    "message.relayed": lambda w: f"{w.host} took it for {w.recipient} and said {w.reply}",
+    "message.relayed": _relayed,
     "attempt.ended": _attempt,
     "queue.done": lambda w: "left the queue",
     "queue.changed": lambda w: f"an administrator asked for: {w.verb}",

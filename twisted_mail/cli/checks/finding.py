@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from twisted_mail.cli.checks.resolver import Resolver
@@ -38,6 +38,8 @@ class DomainFacts:
     name: str
     missing: Sequence[str]
     """Addresses that must be there or should, and are not."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What `mailserver domain set` has set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from twisted_mail.cli.checks.records import check_dns, check_reverse
 from twisted_mail.cli.checks.relaying import check_relay
 from twisted_mail.cli.checks.sending import check_spf
 from twisted_mail.cli.checks.signatures import check_signatures
+from twisted_mail.cli.checks.transport import check_transport
 from twisted_mail.cli.checks.waiting import check_queue
 
 CHECKS: Sequence[Check] = (
@@ -27,6 +28,7 @@ CHECKS: Sequence[Check] = (
     Check("dns", "MX, SPF, DMARC, SRV of each domain", check_dns),
     Check("signatures", "the DKIM keys of each domain are in DNS", check_signatures),
     Check("spf", "the SPF record of each domain lets this server send", check_spf),
+    Check("transport", "what each domain says of TLS (MTA-STS) can be found by others", check_transport),
     Check("reverse", "the server's addresses are called by its name", check_reverse),
     Check("relay", "strangers' mail for other domains is refused", check_relay),
     Check("queue", "what waits to be sent, and for how long", check_queue),

@@ -1,0 +1,49 @@
+"""Transport security of what leaves, put together: what domains say of the TLS with which their mail shall come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from twisted_mail.auth.directory import Directory
+from twisted_mail.config import Config
+from twisted_mail.content import Blocking
+from twisted_mail.policy.dns import CachedLookups
+from twisted_mail.policy.sts.files import PolicyFiles
+from twisted_mail.policy.sts.policies import Policies
+from twisted_mail.policy.sts.text import Mode, Policy
+from twisted_mail.protocols.httpsclient import HTTPSClient
+from twisted_mail.resolving import dns_resolver
+
+MTA_STS = "mta-sts"
+"""The attribute of a domain of ours: a `Mode`."""
+
+_AGES = {Mode.ENFORCE: 7 * 86_400, Mode.TESTING: 86_400, Mode.NONE: 86_400}
+"""Seconds for which others may keep our policy: a week outlasts an attack, and a day a mistake."""
+
+
+def own_policy(config: Config, attributes: Mapping[str, str]) -> Policy | None:
+    """What a domain of ours says of its mail, which comes to this server; None: nothing.
+
+    *attributes*: what `mailserver domain set` has set for it.
+    """
+    if MTA_STS not in attributes:
+        return None
+    mode = Mode(attributes[MTA_STS])
+    return Policy(mode, _AGES[mode], (config.hostname,))
+
+
+def published(config: Config, directory: Directory, domain: str) -> bytes | None:
+    """The same as others get it; None, too, where the domain is none of ours."""
+    policy = own_policy(config, directory.domain_attributes(domain))
+    return None if policy is None else "".join(f"{line}\r\n" for line in policy.lines).encode()
+
+
+def transport_policies(config: Config, disk: Blocking, reactor: Any) -> Policies | None:
+    """None: the configuration does not want them.  *disk*: how to wait for it; *reactor*: also for the web."""
+    if not config.relay.mta_sts:
+        return None
+    lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
+    files = PolicyFiles(os.path.join(config.server_folder, "mta-sts"))
+    return Policies(lookups, HTTPSClient(reactor), files, disk, reactor)
