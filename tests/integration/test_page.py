@@ -116,6 +116,9 @@ def test_accounts_aliases_and_domains_are_looked_after_with_a_cookie_jar(page: S
     assert "Removed info@example.net." in admin.do("/admin/aliases", "remove", alias="info@example.net")
     assert "Removed new@example.net." in admin.do(one, "remove")
     assert "Removed example.net" in admin.do("/admin/domains", "remove", name="example.net")
+    assert f"{ADMIN} at 127.0.0.1 asked for do add, address new@example.net at /admin/accounts" in page.log_text()
+    assert "some words" not in page.log_text()
+    assert "other words" not in page.log_text()
     admin.send("/logout")
     assert "Password" in admin.get("/admin/accounts")
 
@@ -279,3 +282,24 @@ def test_a_message_is_seen_to_arrive_and_its_story_is_read(page: ServerProcess, 
         browser.wait_for("messages taken 1, logins ")
         assert browser.complaints() == []
     assert page.log_text().count("GET /admin/activity") == 1
+
+
+def test_with_several_workers_the_page_does_the_same(new_server: Callable[..., ServerProcess]) -> None:
+    server = serve(new_server, "[limits]\nconnections_per_host = 100\n")
+    server.stop()
+    server.config.write_text(server.config.read_text().replace("[listen]", "workers = 2\n[listen]", 1))
+    server.start()
+    admin = client(server)
+    assert "processes: 2" in admin.log_in(ADMIN)
+    assert "Disabled" in admin.do(f"/admin/accounts/{USER}", "disable")
+    for _ in range(4):  # whichever process takes it
+        with (
+            pytest.raises(smtplib.SMTPResponseException),
+            smtplib.SMTP_SSL("localhost", server.ports.submissions, context=server.tls, timeout=20) as submission,
+        ):
+            submission.login(USER, PASSWORD)
+    admin.do("/admin/checks", "run")
+    deadline = time.monotonic() + 60
+    while "As of" not in admin.get("/admin/checks"):
+        assert time.monotonic() < deadline, admin.text
+        time.sleep(0.2)

@@ -38,6 +38,7 @@ HAPPENINGS: Mapping[str, str] = {
     "session.ended": "a POP3 session ended with QUIT",
     "session.lost": "a POP3 session ended without QUIT, and deleted nothing",
     "mail.expired": "mail of an account was old enough to go",
+    "page.asked": "somebody asked for a change at the web page",
     "worker.ended": "a process of the server died",
     "fault": "something of ours failed",
     "journal.lost": "more happened than could be written",

@@ -167,6 +167,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
         f"{w.user} was gone without QUIT: {w.retrieved} retrieved, nothing deleted; session {w.session}"
     ),
     "mail.expired": lambda w: f"{w.removed} old messages of {w.account} were removed, {w.announced} announced",
+    "page.asked": lambda w: f"{w.user} at [{w.peer}] asked at the page {w.path} for: {w.what}",
     "worker.ended": lambda w: f"process {w.number} of the server died ({w.reason})",
     "fault": lambda w: f"a fault of this server: {w.text}",
     "journal.lost": lambda w: f"{w.count} records of the journal were lost",

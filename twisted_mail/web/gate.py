@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
+from twisted.logger import Logger
+
 from twisted_mail.affairs import IAdministration, RefusedChange
 from twisted_mail.interfaces import LoginUnavailable
 from twisted_mail.protocols.http import WebRequest
@@ -14,6 +16,9 @@ from twisted_mail.web.sessions import Session, Sessions
 LOGIN = "/login"
 TOKEN = "token"
 """The field of each form that says that it is ours."""
+
+_TOLD = ("do", "address", "alias", "targets", "owner", "name", "session")
+"""Fields that stand in the log."""
 
 SessionView = Callable[[WebRequest, Session], Awaitable[Answer]]
 AdministrationView = Callable[[WebRequest, Session, IAdministration], Awaitable[Answer]]
@@ -28,6 +33,8 @@ _ONLY_ADMINISTRATORS = words(
 
 class Gate:
     """Makes pages that need a login."""
+
+    log = Logger()
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -52,9 +59,24 @@ class Gate:
             session = self._sessions.find(request)
             if session is None:
                 return redirect(LOGIN)
-            return await view(request, session) if session.has_sent(field(request, TOKEN)) else _NOT_OURS
+            if not session.has_sent(field(request, TOKEN)):
+                return _NOT_OURS
+            self._note(request, session)
+            return await view(request, session)
 
         return take
+
+    def _note(self, request: WebRequest, session: Session) -> None:
+        """Who asked for what: only fields that hold no secrets."""
+        known = {name: text for name in _TOLD if (text := field(request, name))}
+        self.log.info(
+            "{user} at {peer} asked for {what} at {path}",
+            event="page.asked",
+            user=str(session.person.account),
+            peer=request.client_host,
+            path=ascii(request.path.decode("latin-1"))[1:-1],
+            what=", ".join(f"{name} {ascii(text[:320])[1:-1]}" for name, text in known.items()),
+        )
 
 
 def _for_administrators(view: AdministrationView) -> SessionView:
