@@ -171,7 +171,8 @@ class ConfigTests(TestCase):
         self.assertEqual(RelayDomain((60, 600), 2 * 86_400, 3600, 2), relay.domains["example.net"])
         file = os.path.join(self.folder, "smarthost-example.org")
         self.assertEqual(RelaySender("tcp:smtp.example.com:587", "example", file), relay.senders["example.org"])
-        self.assertEqual(Filter("python", 30, "accept", ("smtp", "submission")), config.filters["tidy"])
+        self.assertEqual(Filter("python", "", 30, "accept", ("smtp", "submission")), config.filters["tidy"])
+        self.assertEqual(Filter("milter", "unix:/run/opendkim/opendkim.sock"), config.filters["opendkim"])
 
     def test_what_a_table_leaves_out_is_as_in_its_section(self) -> None:
         relay = load(self.write('[relay.domains."Bücher.example"]\nconnections = 1')).relay

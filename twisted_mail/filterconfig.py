@@ -9,7 +9,7 @@ from twisted_mail import values
 from twisted_mail.policy.filters.filtered import OnFailure
 from twisted_mail.settings import Place, Reader, setting
 
-KINDS = ("python",)
+KINDS = ("python", "milter")
 LISTENERS = ("smtp", "submission", "lmtp")
 """Submission is `submissions` as well."""
 
@@ -35,6 +35,8 @@ class Filter:
     """One of them."""
 
     kind: str = setting(_one_of(*KINDS), "python")
+    endpoint: str = setting(values.client_endpoint, "")
+    """A client endpoint string: where it listens, if it is a program of its own."""
     timeout: int = setting(values.duration, "30 seconds")
     """For each answer."""
     on_failure: str = setting(_one_of("auto", *(each.value for each in OnFailure)), "auto")

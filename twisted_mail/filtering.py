@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from twisted.internet.endpoints import clientFromString
 
 from twisted_mail.config import Config, ConfigError
+from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.filterconfig import Filter
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.policy.filters import contract
 from twisted_mail.policy.filters.filtered import Filtered, Stage
 from twisted_mail.policy.filters.python import PythonFilter, find_plugin
+from twisted_mail.policy.milter.asked import Milter, MilterOptions
+from twisted_mail.protocols.stream import Stream, StreamFactory
+
+
+def check_filters(config: Config, reactor: Any) -> None:
+    """Raises ConfigError: one of them cannot be there."""
+
+    def not_yet(*about: object) -> Any:
+        raise NotImplementedError("only looked at, not used")
+
+    Filtering(config, not_yet, not_yet, reactor)
 
 
 class Filtering:
     """The filters of one process.  Raises ConfigError: one of them cannot be there."""
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, disk: Blocking, new_message: Callable[[], MessageBuilder], reactor: Any) -> None:
+        """*disk*: how to wait for it; *new_message*: for what a filter replaces."""
         self._config = config
+        self._disk = disk
+        self._new_message = new_message
         self._reactor = reactor
         self._stages = {name: self._stage(name, each) for name, each in config.filters.items()}
 
@@ -36,5 +53,33 @@ class Filtering:
             raise ConfigError(f"{self._config.file}: filters.{name}: {error}") from error
         return PythonFilter(plugin, each.timeout, self._reactor)
 
+    def _milter(self, name: str, each: Filter) -> contract.Filter:
+        options = MilterOptions(
+            self._connection(name, each),
+            self._config.hostname,
+            each.timeout,
+            self._config.limits.message_size,
+            self._new_message,
+            self._disk,
+            self._reactor,
+        )
+        return Milter(options)
 
-_KINDS: Mapping[str, Callable[[Filtering, str, Filter], contract.Filter]] = {"python": Filtering._python}
+    def _connection(self, name: str, each: Filter) -> Callable[[], Awaitable[Stream]]:
+        """Opens one to the endpoint of a filter."""
+        where = f"{self._config.file}: filters.{name}"
+        if not each.endpoint:
+            raise ConfigError(f'{where}: needs to know where it listens; write endpoint = "unix:/run/{name}.sock"')
+        try:
+            endpoint = clientFromString(self._reactor, each.endpoint)
+        except (ValueError, TypeError, KeyError) as error:
+            hint = 'write it like "unix:/run/filter.sock" or "tcp:127.0.0.1:8891"'
+            raise ConfigError(f'{where}: "{each.endpoint}" is not an endpoint ({error}); {hint}') from error
+        factory = StreamFactory()
+        return lambda: cast(Awaitable[Stream], endpoint.connect(factory))
+
+
+_KINDS: Mapping[str, Callable[[Filtering, str, Filter], contract.Filter]] = {
+    "python": Filtering._python,
+    "milter": Filtering._milter,
+}

@@ -26,7 +26,7 @@ from twisted_mail.capturing import as_capture
 from twisted_mail.certifying import make_first_certificate, require_library
 from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
 from twisted_mail.delivery.routes import Routes
-from twisted_mail.filtering import Filtering
+from twisted_mail.filtering import check_filters
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.observing import Observing
 from twisted_mail.outgoing import read_routes
@@ -67,7 +67,7 @@ class MailServer(Service):
                 make_first_certificate(config)
         self._material = _read_material(config)
         self._routes = read_routes(config)
-        Filtering(config, reactor)  # wrong ones end the start here
+        check_filters(config, reactor)
         self._bound, _ = rebound({}, _addresses(config))
         self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor, first=True)
         self._neighbours: Neighbours | None = None
@@ -145,7 +145,7 @@ class MailServer(Service):
         if later:
             self.log.warn("{keys} will change when the server starts again", keys=", ".join(later))
         routes = read_routes(config)
-        Filtering(config, self._reactor)
+        check_filters(config, self._reactor)
         if (config, routes) == (self._config, self._routes):
             self._running.read_certificates()
             return

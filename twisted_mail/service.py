@@ -144,7 +144,7 @@ class House:
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
         self._checks = Incoming(config, self.directory, disk, reactor)
-        filters = Filtering(config, reactor)
+        filters = Filtering(config, disk, self._new_message, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(
             InboundPolicy(users, self._checks.checked(filters.around("smtp", arriving))), rates.of_host
