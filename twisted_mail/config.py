@@ -166,6 +166,8 @@ class DNS:
 
     servers: tuple[tuple[str, int], ...] = setting(values.list_of(values.dns_server, '"127.0.0.1:53"'), [])
     """Addresses and ports of resolvers; empty: the system's."""
+    validating: bool = setting(values.flag, False)
+    """The first of them checks signatures, and the way to it is safe; one on this machine need not be named so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,20 @@ class Demand(Enum):
     """A valid certificate; without one the mail shall come all the same, and the domain hear of it."""
     CERTIFICATE = "certificate"
     """TLS with a certificate for the server's name, or no mail."""
+    DANE = "DANE"
+    """TLS with a certificate that `Approach.tlsa` names; any will do where it is empty."""
     REFUSED = "refused"
     """This server is none of the domain's: no mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSA:
+    """A record that names a certificate (RFC 6698 §2.1)."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,7 @@ class Approach:
     demand: Demand
     reason: str = ""
     """For people, as in `MTA-STS of example.net (enforce)`; empty: nobody has said anything."""
+    tlsa: tuple[TLSA, ...] = ()
 
 
 class ITransportPolicies(Interface):

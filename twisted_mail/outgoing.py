@@ -29,7 +29,7 @@ from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
 from twisted_mail.resolving import dns_resolver
-from twisted_mail.securing import transport_policies
+from twisted_mail.securing import sts_policies, transport_policies
 from twisted_mail.signing import signed
 from twisted_mail.smtp.address import Address
 
@@ -107,10 +107,9 @@ class Outgoing:
         """For what is to leave."""
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
-        self._policies = transport_policies(config, disk, reactor)
-        self._relay = RelayTarget(
-            routes, resolver, ConnectionPool(options), self._policies, self.target, policies=self._policies
-        )
+        self._policies = sts_policies(config, disk, reactor)
+        security = transport_policies(config, self._policies, reactor)
+        self._relay = RelayTarget(routes, resolver, ConnectionPool(options), security, self.target, policies=security)
         self._config = config
         self._lines = Lines(config.relay, routes)
         self._clock = reactor

@@ -50,6 +50,8 @@ class Relay:
     """In all."""
     connections_per_destination: int = setting(values.count, 20)
     """To one domain's servers, or a smarthost."""
+    dane: bool = setting(values.flag, True)
+    """What signed DNS says of certificates holds (policy/dane), where a resolver can be believed."""
     mta_sts: bool = setting(values.flag, True)
     """What domains say of TLS by MTA-STS (policy/sts) is asked for, and holds."""
     domains: Mapping[str, RelayDomain] = table(RelayDomain, values.domain)

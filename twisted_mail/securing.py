@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
@@ -15,6 +16,9 @@ from twisted_mail.policy.sts.policies import Policies
 from twisted_mail.policy.sts.text import Mode, Policy
 from twisted_mail.protocols.httpsclient import HTTPSClient
 from twisted_mail.resolving import dns_resolver
+
+if TYPE_CHECKING:
+    from twisted_mail.policy.dane.policies import Strongest
 
 MTA_STS = "mta-sts"
 """The attribute of a domain of ours: a `Mode`."""
@@ -40,10 +44,40 @@ def published(config: Config, directory: Directory, domain: str) -> bytes | None
     return None if policy is None else "".join(f"{line}\r\n" for line in policy.lines).encode()
 
 
-def transport_policies(config: Config, disk: Blocking, reactor: Any) -> Policies | None:
+def sts_policies(config: Config, disk: Blocking, reactor: Any) -> Policies | None:
     """None: the configuration does not want them.  *disk*: how to wait for it; *reactor*: also for the web."""
     if not config.relay.mta_sts:
         return None
     lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
     files = PolicyFiles(os.path.join(config.server_folder, "mta-sts"))
     return Policies(lookups, HTTPSClient(reactor), files, disk, reactor)
+
+
+def transport_policies(config: Config, policies: Policies | None, reactor: Any) -> Policies | Strongest | None:
+    """*policies*, and DANE before them where there is a resolver for it."""
+    resolver = _validating_resolver(config) if config.relay.dane else None
+    if resolver is None:
+        return policies
+    # dnspython takes a tenth of a second, which no command that only knows of our own policy shall pay
+    from twisted_mail.policy.dane.policies import DanePolicies, Strongest
+    from twisted_mail.protocols.securedns import SecureDNS
+
+    return Strongest(DanePolicies(SecureDNS(*resolver, reactor)), policies)
+
+
+def _validating_resolver(config: Config) -> tuple[str, int] | None:
+    """The first one that we ask, if its word can be taken."""
+    servers = config.dns.servers or _system_resolvers()
+    if not servers:
+        return None
+    address, port = servers[0]
+    return (address, port) if config.dns.validating or ipaddress.ip_address(address).is_loopback else None
+
+
+def _system_resolvers() -> Sequence[tuple[str, int]]:
+    import dns.resolver
+
+    try:
+        return [(str(address), 53) for address in dns.resolver.Resolver().nameservers]
+    except dns.resolver.NoResolverConfiguration:
+        return []

@@ -38,15 +38,20 @@ def zones() -> Iterator[Zones]:
 def there(zones: Zones, new_server: NewServer, authority: Authority) -> ServerProcess:
     """The server of another domain at its MX, with a valid certificate; it publishes what DOMAIN has set."""
     server = new_server()
+    serve(server)
+    authority.issue(server.folder / "tls", HOST, f"mta-sts.{DOMAIN}")
+    return server
+
+
+def serve(server: ServerProcess) -> None:
+    """At all addresses of the machine, with port 25 and 443, for DOMAIN and CAROL."""
     server.ports = replace(Ports.free(), smtp=25)
     server.web_ports = {"https": 443}
     server.configure("[checks]\nenabled = false")
     text = server.config.read_text().replace(":interface=127.0.0.1", "")
     server.config.write_text(text.replace("mail.example.org", HOST))
-    authority.issue(server.folder / "tls", HOST, f"mta-sts.{DOMAIN}")
     server.admin("domain", "add", DOMAIN)
     server.admin("account", "add", CAROL.address, "--password-stdin", stdin=f"{PASSWORD}\n")
-    return server
 
 
 @pytest.fixture

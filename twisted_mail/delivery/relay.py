@@ -8,6 +8,7 @@ a later attempt may make a second copy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -134,6 +135,7 @@ _USES = {
     Demand.NOTHING: TLSUse.OPPORTUNISTIC,
     Demand.TESTED: TLSUse.TESTED,
     Demand.CERTIFICATE: TLSUse.VERIFIED,
+    Demand.DANE: TLSUse.DANE,
 }
 _WAIVED = "the message says TLS-Required: No"
 
@@ -141,7 +143,8 @@ _WAIVED = "the message says TLS-Required: No"
 def _destinations(host: MailHost, approach: Approach) -> list[Destination]:
     """One for each address."""
     use = _USES[approach.demand]
-    return [Destination(host.name, each, host.port, tls=use, policy=approach.reason) for each in host.addresses]
+    server = Destination(host.name, "", host.port, tls=use, tlsa=approach.tlsa, policy=approach.reason)
+    return [replace(server, address=each) for each in host.addresses]
 
 
 def _not_allowed(host: MailHost, approach: Approach) -> Reply:

@@ -16,6 +16,7 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 
+from twisted_mail.interfaces import TLSA
 from twisted_mail.sasl import PasswordCredentials
 
 CONNECT_TIMEOUT = 30.0
@@ -34,6 +35,8 @@ class TLSUse(Enum):
     """STARTTLS where it is offered, with any certificate; in the clear where that fails (RFC 7435)."""
     TESTED = "tested"
     """As VERIFIED where that can be had, else as OPPORTUNISTIC."""
+    DANE = "as DNS says"
+    """STARTTLS with a certificate that `Destination.tlsa` names (any, where it is empty), or no connection."""
     VERIFIED = "verified"
     """STARTTLS with a certificate for the server's name, or no connection."""
     AT_ONCE = "at once"
@@ -53,6 +56,7 @@ class Destination:
     lmtp: bool = False
     tls: TLSUse = TLSUse.OPPORTUNISTIC
     login: PasswordCredentials | None = field(default=None, repr=False)
+    tlsa: tuple[TLSA, ...] = field(default=(), repr=False)
     policy: str = ""
     """Who wants it so, for people; empty: nobody but us."""
 
@@ -70,7 +74,8 @@ class Destination:
 
     def secured(self) -> Destination:
         """The same server, with TLS that is verified: for a message that may not go without (RFC 8689 §4.2.1)."""
-        return self if self.tls is TLSUse.AT_ONCE or self.port is None else replace(self, tls=TLSUse.VERIFIED)
+        is_proven = self.tls is TLSUse.AT_ONCE or (self.tls is TLSUse.DANE and self.tlsa)
+        return self if is_proven or self.port is None else replace(self, tls=TLSUse.VERIFIED)
 
     def endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """*reactor*: IReactorTCP, for names also IReactorPluggableNameResolver, for sockets IReactorUNIX."""

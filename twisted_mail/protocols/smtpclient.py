@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message
+from twisted_mail.protocols import dane
 from twisted_mail.protocols.clienttls import Creator
 from twisted_mail.protocols.destination import Destination, TLSUse
 from twisted_mail.protocols.tls import tls_info
@@ -180,9 +181,9 @@ class SMTPClient(Protocol):
         if destination.tls is TLSUse.AT_ONCE:
             await self._handshake(self._options.verified)
         await self._ready()
-        if destination.tls in _MUST_BE_VERIFIED:
+        if destination.tls in _VERIFIED:
             await self._start_tls(self._options.verified)
-        elif destination.tls is TLSUse.OPPORTUNISTIC and "STARTTLS" in self.offer:
+        elif destination.tls is TLSUse.DANE or (destination.tls is TLSUse.OPPORTUNISTIC and "STARTTLS" in self.offer):
             await self._start_tls(self._options.unverified)
         if destination.login is not None:
             await self._log_in(destination.login)
@@ -232,7 +233,7 @@ class SMTPClient(Protocol):
         self._session.start_tls()
         match await self._event():
             case Declined(stage, reply):
-                if self.destination.tls in _MUST_BE_VERIFIED:
+                if self.destination.tls is not TLSUse.OPPORTUNISTIC:
                     raise TLSFailed(f"TLS is not to be had: {reply}")
                 if self._session.is_over:
                     raise PeerDeclined(stage, reply)
@@ -251,6 +252,11 @@ class SMTPClient(Protocol):
             if self._end:
                 raise TLSFailed(f"the TLS handshake failed: {self._end}")
             await self._pause(Stage.STARTTLS)
+        if self.destination.tlsa:
+            try:
+                dane.check(self._transport.getHandle(), self.destination.name, self.destination.tlsa)
+            except dane.NotNamed as error:
+                raise TLSFailed(str(error)) from error
         self.tls = tls_info(self._transport.getHandle())
 
     async def _log_in(self, login: PasswordCredentials) -> None:
@@ -341,7 +347,7 @@ _WORTH_A_WRITE = 16 * 1024
 """Octets; shorter pieces (a header) travel with what follows them."""
 
 
-_MUST_BE_VERIFIED = (TLSUse.VERIFIED, TLSUse.TESTED)
+_VERIFIED = (TLSUse.VERIFIED, TLSUse.TESTED)
 _MILDER = {TLSUse.TESTED: TLSUse.OPPORTUNISTIC, TLSUse.OPPORTUNISTIC: TLSUse.NEVER}
 """What is tried next where TLS fails."""
 
