@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.units import duration_text, parse_duration, parse_rate, parse_size
+from twisted_mail.units import duration_text, parse_duration, parse_rate, parse_size, size_text
 
 SIZES = {
     "50 MiB": 50 * 1024 * 1024,
@@ -31,6 +31,10 @@ DURATIONS = {
 class UnitTests(TestCase):
     def test_sizes_a_person_writes_are_octets(self) -> None:
         self.assertEqual(SIZES, {text: parse_size(text) for text in SIZES})
+
+    def test_octets_in_words_are_what_a_person_would_write(self) -> None:
+        for text in ("1 GiB", "1536 KiB", "10 MB", "1500 B", "3 GB"):
+            self.assertEqual(text, size_text(parse_size(text)))
 
     def test_durations_a_person_writes_are_seconds(self) -> None:
         self.assertEqual(DURATIONS, {text: parse_duration(text) for text in DURATIONS})

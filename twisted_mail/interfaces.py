@@ -96,6 +96,16 @@ class HangUp(Exception):
     """Raised by a delivery: the connection is to be cut, without a word to the peer."""
 
 
+class IRoom(Interface):
+    """Knows which mailboxes have room."""
+
+    def check(named: Address, accounts: Sequence[Address], size: int | None) -> Awaitable[None]:
+        """*named* leads to all of *accounts*; *size*: octets, as far as they were announced.
+
+        Raises SMTPError, which speaks of *named* only: one of them has no room.
+        """
+
+
 class IRelayDelivery(IDelivery):
     """A delivery to another server, which may take over what is said to the sender."""
 

@@ -54,6 +54,7 @@ from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildrop import MaildirReader
+from twisted_mail.mailbox.quota import LimitedMailboxes
 from twisted_mail.mailbox.store import MailboxStore, maildir_of
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
@@ -135,7 +136,8 @@ class House:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
-        router = Router(users, store, outside, return_paths)
+        mailboxes = LimitedMailboxes(store, store.path, self.directory.quotas, config.hostname, disk, reactor)
+        router = Router(users, mailboxes, outside, return_paths, mailboxes)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
         arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))

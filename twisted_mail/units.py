@@ -30,6 +30,7 @@ _SECONDS = {
     for unit in units.split()
 }
 
+_BINARY_FIRST = ("GiB", "MiB", "KiB", "GB", "MB", "kB")
 _LARGEST_FIRST = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -39,6 +40,14 @@ def parse_size(text: str) -> int:
     if octets is None:
         raise ValueError(f'"{text}" is not a size; write it like "50 MiB", "10 MB" or "512 KiB"')
     return octets
+
+
+def size_text(octets: int) -> str:
+    """As a person writes it: in the largest unit that leaves no rest."""
+    for unit in _BINARY_FIRST:
+        if octets and octets % _OCTETS[unit.lower()] == 0:
+            return f"{octets // _OCTETS[unit.lower()]} {unit}"
+    return f"{octets} B"
 
 
 def parse_duration(text: str) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.targets import LATER, NEVER, ORIGIN, FixedUsers, UnreliableTarget, message, recipients, return_paths
 from twisted_mail.delivery.router import Refusing, Router
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
-from twisted_mail.smtp.address import parse_address
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRoom
+from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions
 from twisted_mail.smtp.reply import SMTPError
 
@@ -126,3 +130,27 @@ class RouterTests(SynchronousTestCase):
         self.assertEqual([None], self.deliver(delivery))
         ((_, taken, _),) = self.local.taken
         self.assertEqual(recipients("alice@example.org"), taken)
+
+    def test_alias_with_a_full_member_is_refused_before_anybody_is_added(self) -> None:
+        router = Router(
+            USERS, self.local, self.outside, return_paths(USERS), _NoRoomFor(parse_address("bob@example.org"))
+        )
+        delivery = self.begin(router)
+        self.add(delivery, "alice@example.org")
+        for recipient in recipients("all@example.org", "bob@example.org"):
+            added = Deferred.fromCoroutine(delivery.add_recipient(recipient))
+            error = self.failureResultOf(added, SMTPError).value
+            self.assertEqual(f"452 4.2.2 no room at {recipient.address}", str(error.reply))
+        self.add(delivery, "carol@elsewhere.example")
+        self.assertEqual([None, None], self.deliver(delivery))
+        self.assertEqual(recipients("alice@example.org"), self.local.taken[0][1])
+
+
+@implementer(IRoom)
+@dataclass
+class _NoRoomFor:
+    full: Address
+
+    async def check(self, named: Address, accounts: Sequence[Address], size: int | None) -> None:
+        if self.full in accounts:
+            raise SMTPError.of(452, "2.2", f"no room at {named}")

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from twisted_mail.auth.directory import ADMIN
 from twisted_mail.auth.names import account_address
+from twisted_mail.auth.quotas import QUOTA, UNLIMITED
 from twisted_mail.cli.commandline import CommandError, Parser, Run, add_command
 from twisted_mail.cli.opening import configuration, opened_directory
-from twisted_mail.units import duration_text, parse_duration
+from twisted_mail.units import duration_text, parse_duration, parse_size, size_text
 
 _DAY = 86_400
 
+OFF = "off"
 DEFAULT = "default"
 """The value that means: as for everybody."""
 
@@ -28,6 +30,8 @@ class Attribute:
     read: Callable[[str], str]
     """From what was written to what is stored; raises ValueError in words for who wrote it."""
     help: str
+    words: Callable[[str], str] = str
+    """From what is stored to what `read` takes."""
 
 
 def _seconds(text: str) -> str:
@@ -39,6 +43,22 @@ def _a_day_or_more(text: str) -> str:
     if seconds < _DAY:
         raise ValueError(f'"{text}" is less than a day, in which nobody could be told before; write it like "30d"')
     return str(seconds)
+
+
+def _in_seconds(value: str) -> str:
+    return duration_text(int(value))
+
+
+def _octets(text: str) -> str:
+    return str(parse_size(text))
+
+
+def _octets_or_off(text: str) -> str:
+    return UNLIMITED if text == OFF else _octets(text)
+
+
+def _size_in_words(value: str) -> str:
+    return OFF if value == UNLIMITED else size_text(int(value))
 
 
 def _count(text: str) -> str:
@@ -62,12 +82,17 @@ _COUNTS = {
 }
 
 ATTRIBUTES: Mapping[str, Attribute] = {
-    "expire": Attribute(_a_day_or_more, "mail is deleted when it is that old, as in expire=30d"),
-    "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s"),
+    "expire": Attribute(_a_day_or_more, "mail is deleted when it is that old, as in expire=30d", _in_seconds),
+    "login-delay": Attribute(_seconds, "POP3 logins are that far apart, as in login-delay=60s", _in_seconds),
+    QUOTA: Attribute(
+        _octets_or_off,
+        f'mail that the account may keep, as in quota="1 GiB"; {OFF}: all that comes, whatever its domain says',
+        _size_in_words,
+    ),
     **{name: Attribute(_count, help) for name, help in _COUNTS.items()},
     ADMIN: Attribute(_true, "the account may administer the server on its web page, as in admin=true"),
 }
-_AS_STORED = {*_COUNTS, ADMIN}
+QUOTA_OF_DOMAIN = Attribute(_octets, 'mail that each of its accounts may keep, as in quota="1 GiB"', _size_in_words)
 
 
 def add_set(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -96,12 +121,12 @@ def set_attributes(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         directory.set_attributes(address, values)
         now = directory.attributes(address)
-    print(f"{address}: {', '.join(settings_in_words(now)) or 'nothing in particular'}")
+    print(f"{address}: {', '.join(settings_in_words(now, ATTRIBUTES)) or 'nothing in particular'}")
 
 
-def settings_in_words(values: Mapping[str, str]) -> list[str]:
-    """As `account set` takes them; what is no number of something is seconds."""
-    return [f"{name}={value if name in _AS_STORED else duration_text(int(value))}" for name, value in values.items()]
+def settings_in_words(values: Mapping[str, str], attributes: Mapping[str, Attribute]) -> list[str]:
+    """As `set` takes them."""
+    return [f"{name}={attributes[name].words(value)}" for name, value in values.items() if name in attributes]
 
 
 def parsed_settings(arguments: argparse.Namespace, attributes: Mapping[str, Attribute]) -> dict[str, str | None]:

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
-from twisted_mail.cli.attributes import Attribute, add_set_command, add_settings, parsed_settings
+from twisted_mail.auth.quotas import QUOTA
+from twisted_mail.cli.attributes import (
+    QUOTA_OF_DOMAIN,
+    Attribute,
+    add_set_command,
+    add_settings,
+    parsed_settings,
+    settings_in_words,
+)
 from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json, subcommands
 from twisted_mail.cli.dkim import all_keys, key_record, make_first_keys
 from twisted_mail.cli.dnsrecords import place_of, zone_text
@@ -45,6 +53,7 @@ def _mode(text: str) -> str:
 
 ATTRIBUTES: Mapping[str, Attribute] = {
     DMARC: Attribute(_handling, "tag: mail that its sender's domain wants refused as forged is delivered all the same"),
+    QUOTA: QUOTA_OF_DOMAIN,
     SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
     MTA_STS: Attribute(
         _mode,
@@ -93,7 +102,7 @@ def list_domains(arguments: argparse.Namespace) -> None:
                 "accounts": domain.accounts,
                 "aliases": domain.aliases,
                 "created": timestamp(domain.created),
-                "settings": _in_words(directory.domain_attributes(domain.name)),
+                "settings": settings_in_words(directory.domain_attributes(domain.name), ATTRIBUTES),
             }
             for domain in directory.domains()
         ]
@@ -106,11 +115,7 @@ def set_attributes(arguments: argparse.Namespace) -> None:
     with opened_directory(configuration(arguments)) as directory:
         directory.set_domain_attributes(name, values)
         now = directory.domain_attributes(name)
-    print(f"{name}: {', '.join(_in_words(now)) or 'nothing in particular'}")
-
-
-def _in_words(values: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in values.items()]
+    print(f"{name}: {', '.join(settings_in_words(now, ATTRIBUTES)) or 'nothing in particular'}")
 
 
 def show_records(arguments: argparse.Namespace) -> None:

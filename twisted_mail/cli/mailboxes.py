@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.names import account_address
-from twisted_mail.cli.attributes import settings_in_words
+from twisted_mail.cli.attributes import ATTRIBUTES, settings_in_words
 from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.tables import print_facts, print_rows, timestamp
 from twisted_mail.interfaces import MaildropLocked
-from twisted_mail.mailbox import maildir, undo, views
+from twisted_mail.mailbox import maildir, undo, usage, views
 from twisted_mail.mailbox.lock import holder_of
 from twisted_mail.mailbox.store import maildir_of
 
@@ -45,6 +45,7 @@ def add_commands(commands: argparse._SubParsersAction[Parser]) -> None:
 def show_account(arguments: argparse.Namespace) -> None:
     with _opened(arguments) as (directory, account, path):
         messages, octets = maildir.total(path)
+        used, quota = usage.measure(path), directory.quotas.of(account.address)
         facts: dict[str, object] = {
             "address": str(account.address),
             "disabled": account.disabled,
@@ -52,8 +53,10 @@ def show_account(arguments: argparse.Namespace) -> None:
             "folder": path,
             "messages": messages,
             "octets": octets,
+            "used": used,
+            "quota": quota,
             "open": holder_of(path) or None,
-            "settings": settings_in_words(directory.attributes(account.address)),
+            "settings": settings_in_words(directory.attributes(account.address), ATTRIBUTES),
             "views": list(views.load_all(path)),
             "restorable": sum(item.messages for item in undo.undoable(path)),
         }

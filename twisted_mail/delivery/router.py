@@ -16,7 +16,16 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.delivery.forwarding import ReturnPaths
-from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, UserDisabled, Way
+from twisted_mail.interfaces import (
+    Expansion,
+    IDelivery,
+    IDeliveryTarget,
+    IRoom,
+    IUsers,
+    NoSuchUser,
+    UserDisabled,
+    Way,
+)
 from twisted_mail.message.header import delivered_to
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
@@ -30,12 +39,19 @@ class Router:
     """*local* takes the accounts' canonical addresses, *outside* everything in domains that are not ours."""
 
     def __init__(
-        self, users: IUsers, local: IDeliveryTarget, outside: IDeliveryTarget, return_paths: ReturnPaths
+        self,
+        users: IUsers,
+        local: IDeliveryTarget,
+        outside: IDeliveryTarget,
+        return_paths: ReturnPaths,
+        room: IRoom | None = None,
     ) -> None:
+        """*room*: of the mailboxes of *local*, if they can be full."""
         self._users = users
         self.return_paths = return_paths
         self.local = local
         self.outside = outside
+        self.room = room
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> RoutedDelivery:
         return RoutedDelivery(self, origin, sender, options)
@@ -95,6 +111,8 @@ class RoutedDelivery:
 
     async def add_recipient(self, recipient: Recipient) -> None:
         expansion = await self._router.expand(recipient.address, self._sender)
+        if self._router.room is not None:  # first: no other member has been added in vain then
+            await self._router.room.check(recipient.address, expansion.mailboxes, self._options.size)
         several = len(expansion.mailboxes) + len(expansion.outside) > 1
         named = Recipient(recipient.address, recipient.options.of_members()) if several else recipient
         reached, unreached = False, []

@@ -29,6 +29,7 @@ _UID = re.compile(r"[!-+\--9;-~]{1,70}(?=[,:]|\Z)")
 _VALID_UID = re.compile(rb"[!-~]{1,70}")
 _KEPT = ",UIDL="
 _KEPT_UID = re.compile(r",UIDL=([A-Za-z0-9_-]{2,96})(?=[,:]|\Z)")
+_SIZE = re.compile(r",S=([0-9]{1,15})(?=[,:]|\Z)")
 _WIRE_SIZE = re.compile(r",W=([0-9]{1,15})(?=[,:]|\Z)")
 _DOWNGRADED_SIZE = re.compile(r",D=([0-9]{1,15})(?=[,:]|\Z)")
 _SECONDS = re.compile(r"[0-9]{1,15}")
@@ -97,6 +98,11 @@ def is_uid(text: str) -> bool:
 def digest(text: str) -> str:
     """A unique-id for a name that cannot be one."""
     return hashlib.sha256(os.fsencode(text)).hexdigest()
+
+
+def size_of(name: str) -> int | None:
+    """Octets on disk as the name has them, or None: ask the file."""
+    return _number(_SIZE, name)
 
 
 def wire_size_of(name: str) -> int | None:

@@ -1,0 +1,48 @@
+"""Whose quota holds."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_mail.auth.database import Database
+from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.quotas import QUOTA, REMEMBERED, UNLIMITED, AccountQuotas
+from twisted_mail.smtp.address import Address
+
+ALICE = Address("alice", "example.org")
+BOB = Address("bob", "example.org")
+
+
+class QuotaTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        path = os.path.join(self.mktemp(), "directory.sqlite")
+        self.directory = Directory(path)
+        self.addCleanup(self.directory.close)
+        self.directory.add_domain("example.org")
+        for account in (ALICE, BOB):
+            self.directory.add_account(account, "{X}x")
+        database = Database(path)
+        self.addCleanup(database.close)
+        self.now = 100.0
+        self.quotas = AccountQuotas(database, lambda: self.now)
+
+    def both(self) -> list[int | None]:
+        return [self.quotas.of(ALICE), self.quotas.of(BOB)]
+
+    def test_account_has_its_own_or_that_of_its_domain_or_none(self) -> None:
+        self.assertEqual([None, None], self.both())
+        self.directory.set_domain_attributes("example.org", {QUOTA: "1000"})
+        self.assertEqual([1000, 1000], self.both())
+        self.directory.set_attributes(ALICE, {QUOTA: "5"})
+        self.assertEqual([5, 1000], self.both())
+        self.directory.set_attributes(ALICE, {QUOTA: UNLIMITED})
+        self.assertEqual([None, 1000], self.both())
+
+    def test_the_first_quota_is_seen_within_a_second(self) -> None:
+        self.assertFalse(self.quotas.exist())
+        self.directory.set_domain_attributes("example.org", {QUOTA: "1000"})
+        self.assertFalse(self.quotas.exist())
+        self.now += REMEMBERED
+        self.assertTrue(self.quotas.exist())

@@ -1,0 +1,49 @@
+"""How much mail an account may keep: what `mailserver account set` and `mailserver domain set` have set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from twisted_mail.auth.database import Database
+from twisted_mail.smtp.address import Address
+
+QUOTA = "quota"
+"""Name of an attribute of accounts, and of domains for all accounts that have none of their own.  Octets on disk."""
+UNLIMITED = "0"
+"""The value for an account that has no limit, whatever its domain says."""
+
+REMEMBERED = 1.0
+"""Seconds for which it is remembered that nobody has a quota: the first one acts that much later."""
+
+_ANY = (
+    "SELECT EXISTS (SELECT 1 FROM account_attribute WHERE name = ?1)"
+    " OR EXISTS (SELECT 1 FROM domain_attribute WHERE name = ?1)"
+)
+_OF_ONE = (
+    "SELECT CAST(value AS INTEGER) FROM account_attribute WHERE domain = ?1 AND local_part = ?2 AND name = ?3"
+    " UNION ALL SELECT CAST(value AS INTEGER) FROM domain_attribute WHERE domain = ?1 AND name = ?3 LIMIT 1"
+)
+
+
+class AccountQuotas:
+    """Those of all accounts, asked in the reactor's thread.  Addresses are canonical."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._select = database.select
+        self._clock = clock
+        self._any = False
+        self._asked: float | None = None
+
+    def exist(self) -> bool:
+        """Whether anybody has one.  Costs next to nothing: it is asked for each message."""
+        now = self._clock()
+        if self._asked is None or now >= self._asked + REMEMBERED:
+            self._asked = now
+            self._any = self._select(_ANY, (QUOTA,)).fetchall() == [(1,)]
+        return self._any
+
+    def of(self, account: Address) -> int | None:
+        """Octets; None: no limit."""
+        rows = self._select(_OF_ONE, (account.domain, account.local_part, QUOTA)).fetchall()
+        return (rows[0][0] or None) if rows else None
