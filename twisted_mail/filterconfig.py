@@ -9,7 +9,7 @@ from twisted_mail import values
 from twisted_mail.policy.filters.filtered import OnFailure
 from twisted_mail.settings import Place, Reader, setting
 
-KINDS = ("python", "milter")
+KINDS = ("python", "milter", "rspamd", "clamav")
 LISTENERS = ("smtp", "submission", "lmtp")
 """Submission is `submissions` as well."""
 

@@ -12,8 +12,10 @@ from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.filterconfig import Filter
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.policy.filters import contract
+from twisted_mail.policy.filters.clamav import ClamAV, ClamAVOptions
 from twisted_mail.policy.filters.filtered import Filtered, Stage
 from twisted_mail.policy.filters.python import PythonFilter, find_plugin
+from twisted_mail.policy.filters.rspamd import Rspamd
 from twisted_mail.policy.milter.asked import Milter, MilterOptions
 from twisted_mail.protocols.stream import Stream, StreamFactory
 
@@ -65,21 +67,31 @@ class Filtering:
         )
         return Milter(options)
 
+    def _rspamd(self, name: str, each: Filter) -> contract.Filter:
+        return Rspamd(self._endpoint(name, each), self._config.hostname, each.timeout, self._reactor)
+
+    def _clamav(self, name: str, each: Filter) -> contract.Filter:
+        return ClamAV(ClamAVOptions(self._connection(name, each), each.timeout, self._disk, self._reactor))
+
     def _connection(self, name: str, each: Filter) -> Callable[[], Awaitable[Stream]]:
         """Opens one to the endpoint of a filter."""
+        endpoint, factory = self._endpoint(name, each), StreamFactory()
+        return lambda: cast(Awaitable[Stream], endpoint.connect(factory))
+
+    def _endpoint(self, name: str, each: Filter) -> Any:
         where = f"{self._config.file}: filters.{name}"
         if not each.endpoint:
             raise ConfigError(f'{where}: needs to know where it listens; write endpoint = "unix:/run/{name}.sock"')
         try:
-            endpoint = clientFromString(self._reactor, each.endpoint)
+            return clientFromString(self._reactor, each.endpoint)
         except (ValueError, TypeError, KeyError) as error:
             hint = 'write it like "unix:/run/filter.sock" or "tcp:127.0.0.1:8891"'
             raise ConfigError(f'{where}: "{each.endpoint}" is not an endpoint ({error}); {hint}') from error
-        factory = StreamFactory()
-        return lambda: cast(Awaitable[Stream], endpoint.connect(factory))
 
 
 _KINDS: Mapping[str, Callable[[Filtering, str, Filter], contract.Filter]] = {
     "python": Filtering._python,
     "milter": Filtering._milter,
+    "rspamd": Filtering._rspamd,
+    "clamav": Filtering._clamav,
 }
