@@ -50,6 +50,8 @@ class UnreliableTarget:
     """What was called, in order."""
     taken: list[tuple[Address | None, list[Recipient], bytes]] = field(default_factory=list)
     """Sender, recipients and text of each message that was committed."""
+    is_junk: list[bool] = field(default_factory=list)
+    """For each of them."""
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         self.step("begin")
@@ -68,25 +70,28 @@ class _UnreliableDelivery:
         self._sender = sender
         self._recipients: list[Recipient] = []
         self._text = b""
+        self._junk = False
 
     async def add_recipient(self, recipient: Recipient) -> None:
         self._target.step("add")
         self._recipients.append(recipient)
 
     async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
-        self._text = text_of(message)
+        self._text, self._junk = text_of(message), message.junk
         self._target.steps.append("prepare")
         return dict.fromkeys(self._recipients, self._target.error if self._target.fails_at == "prepare" else None)
 
     async def commit(self) -> None:
         self._target.step("commit")
         self._target.taken.append((self._sender, self._recipients, self._text))
+        self._target.is_junk.append(self._junk)
 
     async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
         self._target.steps.append("deliver")
         if self._target.fails_at == "deliver":
             return dict.fromkeys(self._recipients, self._target.error)
         self._target.taken.append((self._sender, self._recipients, text_of(message)))
+        self._target.is_junk.append(message.junk)
         return dict.fromkeys(self._recipients)
 
     def abort(self) -> None:

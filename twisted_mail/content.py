@@ -35,6 +35,8 @@ class Message:
     body: bytes | SpilledBody
     lines: int
     """Line ends in header and body."""
+    junk: bool = False
+    """A mailbox keeps it apart from the inbox.  Why, its header says to people (policy/junk.py)."""
 
     @property
     def size(self) -> int:
@@ -48,11 +50,17 @@ class Message:
 
     def with_header(self, header: bytes) -> Message:
         """The same body under another header block."""
-        return Message(self.id, header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"))
+        return Message(
+            self.id, header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"), self.junk
+        )
 
     def with_fields(self, fields: bytes) -> Message:
         """The same message with *fields*, complete lines, in front."""
-        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"))
+        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"), self.junk)
+
+    def as_junk(self) -> Message:
+        """The same message, to be kept apart."""
+        return Message(self.id, self.header, self.body, self.lines, True)
 
     def pieces(self) -> Iterator[bytes]:
         """All octets from front to back.  Blocks for the disk where the body is in a file."""

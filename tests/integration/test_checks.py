@@ -28,6 +28,8 @@ RECORDS: Records = {
     "_dmarc.example.net": {"TXT": ["v=DMARC1; p=reject"]},
     "bank.example": {"TXT": ["v=spf1 -all"]},
     "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject"]},
+    "mild.example": {"TXT": ["v=spf1 -all"]},
+    "_dmarc.mild.example": {"TXT": ["v=DMARC1; p=quarantine"]},
     "broken.example": Trouble.FAILS,
     "_dmarc.broken.example": Trouble.FAILS,
     "silent.example": Trouble.IS_SILENT,

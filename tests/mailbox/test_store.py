@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
+
+from twisted.internet.defer import Deferred
 
 from tests.mailbox.disk import MaildirTestCase
 from tests.targets import ORIGIN, recipients
 from twisted_mail.content import Message
 from twisted_mail.framing import wire_size
-from twisted_mail.interfaces import IMaildrop, LoginTooSoon, NoSuchView
+from twisted_mail.interfaces import IMaildrop, LoginTooSoon, MaildropLocked, NoSuchView
+from twisted_mail.mailbox import undo
+from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.views import Views
@@ -37,9 +42,9 @@ class StoreTests(MaildirTestCase):
         self.addCleanup(maildrop.release)
         return maildrop
 
-    def deliver(self, text: bytes, *to: str, smtputf8: bool = False) -> None:
+    def deliver(self, text: bytes, *to: str, smtputf8: bool = False, junk: bool = False) -> None:
         size = header_size(text)
-        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"))
+        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"), junk)
         delivery = self.result(self.store.begin(ORIGIN, None, MailOptions(smtputf8=smtputf8)))
         for recipient in recipients(*(to or ("alice@example.org",))):
             self.result(delivery.add_recipient(recipient))
@@ -54,6 +59,49 @@ class StoreTests(MaildirTestCase):
     def name(self) -> str:
         [name] = os.listdir(f"{self.root}/example.org/alice/new")
         return name
+
+    def seen(self, view: str) -> int:
+        maildrop = self.open_maildrop(view=view)
+        maildrop.release()
+        return len(maildrop.listing)
+
+    def test_junk_is_in_its_view_only(self) -> None:
+        self.deliver(ASCII, "alice@example.org", "bob@example.org", junk=True)
+        self.assertEqual((0, 1, 1), (self.seen(""), self.seen("junk"), self.seen("JUNK")))
+        self.assertEqual(["maildirfolder"], [n for n in os.listdir(self.junk("bob")) if n.startswith("m")])
+        self.assertEqual(1, len(os.listdir(f"{self.junk('bob')}/new")))
+        self.deliver(ASCII)
+        self.assertEqual((1, 1), (self.seen(""), self.seen("junk")))
+
+    def junk(self, name: str) -> str:
+        return f"{self.root}/example.org/{name}/.Junk"
+
+    def test_junk_that_is_deleted_can_be_restored(self) -> None:
+        reader = MaildirReader(self.committer, self.blocking, journal=Bounds())
+        self.store = MailboxStore(self.root, "mx.example", self.committer, reader, Views(self.committer, self.blocking))
+        self.deliver(ASCII, junk=True)
+        maildrop = self.open_maildrop(view="junk")
+        self.result(maildrop.update({0}))
+        maildrop.release()
+        self.assertEqual(0, self.seen("junk"))
+        path = f"{self.root}/example.org/alice"
+        [item] = undo.undoable(path)
+        self.assertEqual((1, "junk"), (item.messages, item.view))
+        self.assertEqual(1, undo.restore(path, item.session))
+        self.assertEqual((0, 1), (self.seen(""), self.seen("junk")))
+        self.result((again := self.open_maildrop(view="junk")).update({0}))
+        again.release()
+        self.assertEqual(1, undo.purge(path, Bounds(0, 0, 0), time.time()))
+        self.assertEqual([], undo.undoable(path))
+
+    def test_junk_and_inbox_have_one_lock(self) -> None:
+        self.deliver(ASCII, junk=True)
+        junk = self.open_maildrop(view="junk")
+        self.failureResultOf(
+            Deferred.fromCoroutine(self.store.open_maildrop(ALICE, ORIGIN, Terms(), "")), MaildropLocked
+        )
+        junk.release()
+        self.open_maildrop()
 
     def test_message_that_is_delivered_again_after_a_crash_is_one_message(self) -> None:
         self.deliver(ASCII, "alice@example.org", "bob@example.org")

@@ -53,6 +53,12 @@ class SweepTests(TestCase):
         self.assertEqual([], [path for path in left if path.exists()])
         self.assertEqual([], [path for path in kept if not path.exists()])
 
+    def test_junk_is_swept_as_well(self) -> None:
+        left = self.file("example.org", "alice", ".Junk", "tmp", "1.a.b")
+        kept = self.file("example.org", "alice", ".Junk", "new", "1.a.b")
+        self.sweeper(time.time() + LATER).start()
+        self.assertEqual((False, True), (left.exists(), kept.exists()))
+
     def test_young_file_stays_whatever_its_modification_time(self) -> None:
         path = self.file("example.org", "alice", "tmp", "1.a.b")
         os.utime(path, (0, 0))

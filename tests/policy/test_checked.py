@@ -125,9 +125,22 @@ class CheckedTests(SynchronousTestCase):
         reply = self.refusal(text=signed(text, *[keys(f"{long}.other")[1]] * 4), sender=f"a@{long}.sender").reply
         self.assertTrue(all(len(line) < 510 for line in reply.encode().split(b"\r\n")), reply.text)
 
-    def test_forgery_where_the_owner_wants_less_is_tagged(self) -> None:
-        text = LETTER.replace(b"example.net", b"mild.example")
-        self.assertIn(" dmarc=fail (p=quarantine) header.from=mild.example\n", self.taken(text=text))
+    def test_forgery_where_the_owner_wants_less_is_junk(self) -> None:
+        text = self.taken(text=LETTER.replace(b"example.net", b"mild.example"))
+        self.assertIn(" dmarc=fail (p=quarantine) header.from=mild.example\n", text)
+        field = "X-Junk: yes; not proven to be from mild.example (DMARC p=quarantine of mild.example)\n"
+        self.assertTrue(text.startswith(field), text)
+        self.assertTrue(self.inner.is_junk[-1])
+
+    def test_forgery_that_is_tagged_only_is_no_junk(self) -> None:
+        text = self.taken(text=LETTER.replace(b"example.net", b"mild.example"), to="bob@tags.example")
+        self.assertNotIn("X-Junk", text)
+        self.assertFalse(self.inner.is_junk[-1])
+
+    def test_verdict_of_the_sender_goes(self) -> None:
+        text = self.taken(text=b"x-junk: yes; because\n I say so\n" + LETTER)
+        self.assertTrue(text.endswith("header.from=example.net\n" + LETTER.decode()), text)
+        self.assertFalse(self.inner.is_junk[-1])
 
     def test_forgery_for_a_domain_that_tags_is_delivered(self) -> None:
         text = LETTER.replace(b"example.net", b"bank.example")

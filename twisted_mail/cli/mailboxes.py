@@ -46,6 +46,7 @@ def show_account(arguments: argparse.Namespace) -> None:
     with _opened(arguments) as (directory, account, path):
         messages, octets = maildir.total(path)
         used, quota = usage.measure(path), directory.quotas.of(account.address)
+        junk, _ = maildir.total(maildir.junk_of(path))
         facts: dict[str, object] = {
             "address": str(account.address),
             "disabled": account.disabled,
@@ -55,6 +56,7 @@ def show_account(arguments: argparse.Namespace) -> None:
             "octets": octets,
             "used": used,
             "quota": quota,
+            "junk": junk,
             "open": holder_of(path) or None,
             "settings": settings_in_words(directory.attributes(account.address), ATTRIBUTES),
             "views": list(views.load_all(path)),

@@ -21,6 +21,11 @@ from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 FOLDERS = ("new", "cur")
 """Where messages are, in the order to look at them: one that is just on its way to `cur/` is seen twice, not never."""
 
+JUNK = ".Junk"
+"""The folder of a Maildir, as Maildir++ has them, in which junk is kept apart: a Maildir in a Maildir."""
+FOLDER_MARK = "maildirfolder"
+"""An empty file by which other programs tell such a folder from a Maildir of its own (Maildir++)."""
+
 MAX_UID = 70  # characters, RFC 1939 §7
 _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
 
@@ -136,6 +141,13 @@ def make_maildir_of(path: str) -> None:
     mailbox = os.path.dirname(os.path.dirname(path))
     for name in ("tmp", *FOLDERS):
         make_directory(f"{mailbox}/{name}")
+    if os.path.basename(mailbox).startswith("."):
+        os.close(os.open(f"{mailbox}/{FOLDER_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def junk_of(maildir: str) -> str:
+    """Where the junk of the Maildir at *maildir* lies."""
+    return f"{maildir}/{JUNK}"
 
 
 def scan(maildir: str) -> list[str]:

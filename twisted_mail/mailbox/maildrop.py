@@ -49,8 +49,10 @@ class MaildirReader:
         self._blocking = blocking
         self._snapshots = Snapshots(blocking, remembered)
 
-    async def open_maildrop(self, path: str, account: Address, origin: Origin, terms: Terms | None = None) -> IMaildrop:
-        """Lock and list the Maildir at *path*; a missing one is empty.
+    async def open_maildrop(
+        self, path: str, account: Address, origin: Origin, terms: Terms | None = None, folder: str = ""
+    ) -> IMaildrop:
+        """Lock the Maildir at *path* and list it, or *folder* in it; a missing one is empty.
 
         Raises MaildropLocked, LoginTooSoon, or OSError.
         """
@@ -59,11 +61,12 @@ class MaildirReader:
             make_directory(path)  # the last login is noted there, also before the first message
         lock = MaildropLock(path, _holder(account, origin), login_delay=terms.login_delay)
         try:
-            snapshot = await self._snapshots.current(path)
+            listed = f"{path}/{folder}" if folder else path
+            snapshot = await self._snapshots.current(listed)
         except BaseException:  # also when the client has gone and the login is cancelled
             lock.release()
             raise
-        return MaildirMaildrop(path, snapshot, lock, origin.session, terms, self._removing)
+        return MaildirMaildrop(listed, snapshot, lock, origin.session, terms, self._removing)
 
 
 def _holder(account: Address, origin: Origin) -> str:

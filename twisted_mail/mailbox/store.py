@@ -2,7 +2,8 @@
 
 A message is written and synced once, in the `tmp/` of its first mailbox, and linked into each `new/`; the directories
 are synced before anybody hears 250.  Promise: after `deliver` or `commit` the message is in every mailbox, for good;
-after a failure, or a crash before, in none (a file left in `tmp/` by a crash is swept after 36 hours).
+after a failure, or a crash before, in none (a file left in `tmp/` by a crash is swept after 36 hours).  Junk goes into
+the folder `.Junk` of each mailbox, which the view `junk` shows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from twisted_mail.durable import Committer, NewFile, Phase
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
-from twisted_mail.mailbox.views import Views
+from twisted_mail.mailbox.views import JUNK, Views
 from twisted_mail.message.header import return_path
 from twisted_mail.message.identifier import milliseconds_of
 from twisted_mail.pop3.terms import Terms
@@ -44,8 +45,9 @@ class MailboxStore:
 
     async def open_maildrop(self, account: Address, origin: Origin, terms: Terms, view: str) -> IMaildrop:
         path = self.path(account)
-        maildrop = await self._reader.open_maildrop(path, account, origin, terms)
-        if not view:
+        is_junk = view.lower() == JUNK
+        maildrop = await self._reader.open_maildrop(path, account, origin, terms, maildir.JUNK if is_junk else "")
+        if is_junk or not view:
             return maildrop
         try:
             return await self._views.open(maildrop, path, view, origin.session)
@@ -86,6 +88,7 @@ class _MaildirDelivery:
         self._recipients: list[Recipient] = []
         self._prepared: NewFile | None = None
         self._id = ""
+        self._is_junk = False
 
     async def add_recipient(self, recipient: Recipient) -> None:
         self._recipients.append(recipient)
@@ -110,7 +113,10 @@ class _MaildirDelivery:
 
     def _file(self, message: Message) -> NewFile:
         mailboxes = [self._store.path(recipient.address) for recipient in self._recipients]
+        if message.junk:
+            mailboxes = [maildir.junk_of(mailbox) for mailbox in mailboxes]
         self._id = message.id
+        self._is_junk = message.junk
         message = message.with_fields(return_path(self._sender))
         return self._store.new_file(message, mailboxes, smtputf8=self._smtputf8)
 
@@ -122,12 +128,13 @@ class _MaildirDelivery:
             return disk_refusal(error)
         if phase is not Phase.PREPARE:
             self._log.debug(
-                "stored as {file} for {mailboxes}",
+                "stored as {file} for {mailboxes}{where}",
                 event="message.stored",
                 session=self._session,
                 id=self._id,
                 mailboxes=[str(recipient.address) for recipient in self._recipients],
                 file=file.file_name,
+                where=", as junk" if self._is_junk else "",
             )
         return None
 

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox.journal import Bounds
+from twisted_mail.mailbox.maildir import junk_of
 from twisted_mail.mailbox.undo import purge
 
 MAX_AGE = 36 * 3600.0
@@ -66,7 +67,8 @@ class Sweeper:
         """In a thread.  What was removed, in words, and how many files of it."""
         removed: Counter[str] = Counter()
         mailboxes = list(_mailboxes(self._root))
-        for folder in (self._incoming, *(f"{mailbox}/tmp" for mailbox in mailboxes)):
+        places = [place for mailbox in mailboxes for place in (mailbox, junk_of(mailbox))]
+        for folder in (self._incoming, *(f"{place}/tmp" for place in places)):
             if self._timer.running:
                 removed[_LEFT_BEHIND] += sweep(folder, now - MAX_AGE)
         for mailbox in mailboxes:

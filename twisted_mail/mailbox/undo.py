@@ -1,4 +1,4 @@
-"""Undo of POP3 sessions: what one deleted from the maildrop, or dropped from a view, comes back.
+"""Undo of POP3 sessions: what one deleted from the maildrop or its junk, or dropped from a view, comes back.
 
 Everything here blocks.  Promise: after `restore` the messages are where they were, under the same unique-ids; after a
 crash within it, calling it again does the rest.
@@ -30,7 +30,11 @@ class Undoable:
 
 def undoable(path: str) -> list[Undoable]:
     """Of the Maildir at *path*, the newest last.  Raises OSError."""
-    found = [Undoable(item.session, item.seconds, item.messages, item.octets) for item in journal.sessions(path)]
+    found = [
+        Undoable(item.session, item.seconds, item.messages, item.octets, view)
+        for folder, view in ((path, ""), (maildir.junk_of(path), views.JUNK))
+        for item in journal.sessions(folder)
+    ]
     there = set(maildir.unique_ids(maildir.scan(path)))
     for view in views.load_all(path).values():
         drops = Counter(drop for uid, drop in view.dropped.items() if uid in there)
@@ -49,20 +53,21 @@ def restore(path: str, session: str) -> int:
     try:
         # first the views: a message that all of them hide must not be there
         shown = views.bring_back(path, session)
-        return max(shown, journal.put_back(path, session))
+        return max(shown, journal.put_back(path, session)) + journal.put_back(maildir.junk_of(path), session)
     finally:
         lock.release()
 
 
 def purge(path: str, bounds: journal.Bounds, now: float) -> int:
-    """Keep the journal of the Maildir at *path* within *bounds*; how many messages went for good.
+    """Keep the journals of the Maildir at *path* and its junk within *bounds* each; how many messages went for good.
 
     *now*: seconds since 1970.  Raises MaildropLocked or OSError.
     """
-    if not journal.sessions(path):
+    folders = [folder for folder in (path, maildir.junk_of(path)) if journal.sessions(folder)]
+    if not folders:
         return 0
     lock = MaildropLock(path, f"the journal's purge, process {os.getpid()}", is_login=False)
     try:
-        return journal.purge(path, bounds, now)
+        return sum(journal.purge(folder, bounds, now) for folder in folders)
     finally:
         lock.release()

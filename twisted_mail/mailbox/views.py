@@ -2,6 +2,7 @@
 
 DELE in a view hides the message from that view.  `recent` shows the last 30 days and `keep` everything, whatever
 anybody deletes: in these two DELE does nothing.  A login without a view is the maildrop itself: DELE there is for all.
+`junk` is none of them: it is what was judged to be junk, a maildrop of its own (store.py).
 Unique-ids are the same in every view.
 
 A view is a file MAILDIR/twisted-mail.views/NAME with a line `SECONDS UID SESSION` for each message that it has dropped,
@@ -34,6 +35,7 @@ FOLDER = "twisted-mail.views"
 
 RECENT = "recent"
 KEEP = "keep"
+JUNK = "junk"
 RECENT_SECONDS = 30 * 86_400
 """How far back `recent` looks."""
 MAX_VIEWS = 20
@@ -184,7 +186,8 @@ def load_all(path: str) -> dict[str, View]:
         names = os.listdir(f"{path}/{FOLDER}")
     except FileNotFoundError:
         return {}
-    return {name: _load(f"{path}/{FOLDER}/{name}", name) for name in sorted(names) if _NAME.fullmatch(name)}
+    known = (name for name in sorted(names) if name != JUNK and _NAME.fullmatch(name))
+    return {name: _load(f"{path}/{FOLDER}/{name}", name) for name in known}
 
 
 def remove(path: str, name: str) -> None:

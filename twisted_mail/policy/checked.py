@@ -1,4 +1,4 @@
-"""A target around the router, for strangers: says of each message who sent it, and refuses what is forged.
+"""A target around the router, for strangers: says of each message who sent it, and refuses or marks what is forged.
 
 SPF and the client's names are looked up from the first recipient on, while the message is on its way; signatures and
 DMARC when it is here.  DNS that does not answer never refuses a message for good.
@@ -26,6 +26,7 @@ from twisted_mail.policy.dkim.verify import Result, verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
 from twisted_mail.policy.dns import Lookups, within
 from twisted_mail.policy.findings import NO_CHAIN, Action, Findings, Handling, identifiers_of, trusted_forwarder
+from twisted_mail.policy.junk import junk_field, without_junk_fields
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -142,12 +143,13 @@ class _CheckedDelivery(FilterDelivery):
             author=findings.dmarc.domain,
             action=action.value,
         )
-        if action is not Action.ACCEPT:
+        if action in (Action.REJECT, Action.DEFER):
             raise SMTPError(findings.refusal())
-        others = without_results_of(options.hostname, message.header)
+        others = without_junk_fields(without_results_of(options.hostname, message.header))
         if others != b"\n" and not others.endswith(b"\n\n"):
             others += b"\n"  # else our field would make a header of what is none, forged results and all
-        return message.with_header(others).with_fields(authentication_results(options.hostname, results))
+        message = message.with_header(others).with_fields(authentication_results(options.hostname, results))
+        return message.with_fields(junk_field([findings.suspicion()])).as_junk() if action is Action.JUNK else message
 
     def _handling(self) -> Handling:
         """The mildest of the recipients' domains: there is one answer for all."""

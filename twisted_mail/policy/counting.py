@@ -65,6 +65,7 @@ def noting(counting: Counting[Row]) -> Callable[[Findings, Action], None]:
     return note
 
 
+_DISPOSITIONS = {Action.REJECT: Policy.REJECT.value, Action.JUNK: Policy.QUARANTINE.value}
 _COUNTED = (DMARCResult.PASS, DMARCResult.FAIL)
 
 
@@ -72,7 +73,7 @@ def row_of(findings: Findings, action: Action) -> Row:
     """In the words of a report."""
     verdict, client = findings.dmarc, findings.client
     has_passed = verdict.result is DMARCResult.PASS
-    disposition = "pass" if has_passed else "reject" if action is Action.REJECT else "none"
+    disposition = "pass" if has_passed else _DISPOSITIONS.get(action, "none")
     signatures = tuple((each.domain, each.selector, each.verdict.value) for each in findings.signatures if each.domain)
     reason, comment = ("", "") if has_passed else _reason(findings, action)
     return Row(
@@ -97,5 +98,5 @@ def _reason(findings: Findings, action: Action) -> tuple[str, str]:
         return "trusted_forwarder", f"arc=pass, was good at {findings.forwarder}"
     if verdict.sampled_out:
         return "policy_test_mode", ""
-    is_milder = verdict.policy is not Policy.NONE and action is not Action.REJECT
+    is_milder = verdict.policy is not Policy.NONE and _DISPOSITIONS.get(action) != verdict.policy.value
     return ("local_policy", "") if is_milder else ("", "")

@@ -25,13 +25,15 @@ class Handling(Enum):
     """What a domain of ours does with mail that fails the owner's policy."""
 
     REJECT = "reject"
-    """What the owner says."""
+    """What the owner says: refuse it, or keep it apart (`quarantine`)."""
     TAG = "tag"
     """Nothing: Authentication-Results tell."""
 
 
 class Action(Enum):
     ACCEPT = "accept"
+    JUNK = "junk"
+    """Accept it, and keep it apart."""
     DEFER = "defer"
     REJECT = "reject"
 
@@ -79,9 +81,14 @@ class Findings:
         return MethodResult("dmarc", verdict.result.value, properties, comment)
 
     def action(self, handling: Handling) -> Action:
-        if handling is Handling.TAG or self.forwarder or self.dmarc.policy is not Policy.REJECT:
+        if handling is Handling.TAG or self.forwarder:
             return Action.ACCEPT
-        return _ACTIONS.get(self.dmarc.result, Action.ACCEPT)
+        return _ACTIONS.get((self.dmarc.policy, self.dmarc.result), Action.ACCEPT)
+
+    def suspicion(self) -> str:
+        """Why the message is junk, where `action` says so: for the user."""
+        owner = self.dmarc.policy_domain
+        return f"not proven to be from {self.dmarc.domain} (DMARC p=quarantine of {owner})"
 
     def refusal(self) -> Reply:
         """Which check failed, and what the sender's administrator should do."""
@@ -131,7 +138,11 @@ def _shown(domain: str) -> str:
     return domain if len(domain) <= LONGEST_NAME else f"...{domain[-LONGEST_NAME:]}"
 
 
-_ACTIONS = {DMARCResult.FAIL: Action.REJECT, DMARCResult.TEMPERROR: Action.DEFER}
+_ACTIONS = {
+    (Policy.REJECT, DMARCResult.FAIL): Action.REJECT,
+    (Policy.REJECT, DMARCResult.TEMPERROR): Action.DEFER,
+    (Policy.QUARANTINE, DMARCResult.FAIL): Action.JUNK,
+}
 
 
 def identifiers_of(client: ClientFindings, signatures: Sequence[SignatureResult]) -> Identifiers:

@@ -151,7 +151,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "filter.failed": lambda w: f"the filter {w.filter} failed: {w.problem}; {w.consequence}; session {w.session}",
     "address.expanded": _expanded,
     "message.signed": _signed,
-    "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}, as {w.file}",
+    "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}{w.where}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
     "message.relayed": _relayed,
     "attempt.ended": _attempt,

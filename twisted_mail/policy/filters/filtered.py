@@ -137,7 +137,8 @@ class _FilteredDelivery:
                 return None, message
         if mail.sender != self._transaction.sender or list(mail.recipients) != self._known:
             await self._open_again(mail)
-        return self._inner, mail.message
+        # a filter may have made the message anew
+        return self._inner, mail.message.as_junk() if message.junk and not mail.message.junk else mail.message
 
     async def _open_again(self, mail: Mail) -> None:
         """With another envelope.  Raises SMTPError: it is refused, for what was there before as well."""

@@ -1,0 +1,59 @@
+"""Junk of a real server: where it lies, and how somebody with POP3 only gets at it."""
+
+from __future__ import annotations
+
+import json
+import poplib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.process import ServerProcess, User
+from tests.integration.test_checks import RECORDS, send
+from tests.integration.wire import fetch
+from tests.integration.zones import Zones
+
+NewServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def zones() -> Iterator[Zones]:
+    with Zones(RECORDS) as running:
+        yield running
+
+
+def junk_of(server: ServerProcess, user: User, *, delete: bool = False) -> list[bytes]:
+    """All of it, by a POP3 library that knows nothing of us."""
+    session = poplib.POP3_SSL("127.0.0.1", server.ports.pop3s, timeout=30, context=server.tls)
+    session.user(f"{user.address}%junk")
+    session.pass_(user.password)
+    texts = [b"\n".join(session.retr(number + 1)[1]) for number in range(session.stat()[0])]
+    for number in range(len(texts) if delete else 0):
+        session.dele(number + 1)
+    session.quit()
+    return texts
+
+
+def shown(server: ServerProcess, user: User) -> dict[str, object]:
+    found: dict[str, object] = json.loads(server.admin("account", "show", user.address, "--json").stdout)
+    return found
+
+
+def test_quarantined_message_is_fetched_as_junk_and_deleted_there(new_server: NewServer, zones: Zones) -> None:
+    server = new_server(f"{zones.settings}[checks]\ntrusted = []\n", accounts=2)
+    server.start()
+    user = server.new_user()
+    assert send(server, "alice@example.net", user, author="ceo@mild.example", more="X-Junk: no\r\n")[0] == 250
+    assert send(server, "alice@example.net", user, more="X-Junk: yes; forged\r\n")[0] == 250
+    (good,) = fetch(server, user)
+    assert b"X-Junk" not in good.octets
+    assert (shown(server, user)["messages"], shown(server, user)["junk"]) == (1, 1)
+    (junk,) = junk_of(server, user, delete=True)
+    assert b"\nX-Junk: yes; not proven to be from mild.example (DMARC p=quarantine of mild.example)\n" in junk
+    assert junk.count(b"X-Junk") == 1
+    assert junk_of(server, user) == []
+    assert len(fetch(server, user)) == 1
+    (row,) = json.loads(server.admin("account", "restore", user.address, "--json").stdout)
+    assert row["view"] == "junk"
+    server.admin("account", "restore", user.address, "--session", row["session"])
+    assert junk_of(server, user) == [junk]
