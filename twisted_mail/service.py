@@ -50,6 +50,7 @@ from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget, IUsers
 from twisted_mail.issuers import oauth
+from twisted_mail.mailbox.answering import Answering
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
@@ -137,7 +138,8 @@ class House:
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         mailboxes = LimitedMailboxes(store, store.path, self.directory.quotas, config.hostname, disk, reactor)
-        router = Router(users, mailboxes, outside, return_paths, mailboxes)
+        away = Answering(mailboxes, store.path, users.may_send_as, lambda: self._router, config.hostname, reactor)
+        router = Router(users, away, outside, return_paths, mailboxes)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
         arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
