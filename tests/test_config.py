@@ -72,6 +72,13 @@ WRONG = {
     '[relay.senders.org]\nsmarthost = "x"': (2, "relay.senders.org.smarthost", '"tcp:x:587"'),
     '[checks]\ntrusted_sealers = ["a b"]': (2, "checks.trusted_sealers", 'as in "example.net"'),
     '[checks]\nreports_from = "dmarc"': (2, "checks.reports_from", 'as in "dmarc@example.org"'),
+    '[junk]\nblock_lists = ["a b"]': (2, "junk.block_lists", 'as in "example.net"'),
+    '[junk]\nallow_lists = ["bl.example.net=2"]': (2, "junk.allow_lists", "like"),
+    '[junk]\naction = "drop"': (2, "junk.action", 'write action = "junk"'),
+    '[checks]\nenabled = false\n[junk]\nblock_lists = ["bl.example.net"]': (
+        *(4, "junk.block_lists"),
+        "enabled = true",
+    ),
     '[dns]\nservers = ["localhost"]': (2, "dns.servers", 'like "192.0.2.53"'),
     '[dns]\nservers = ["192.0.2.53:99999"]': (2, "dns.servers", "a port that does not exist"),
     "routes = 5": (1, "routes", "write [routes]"),
@@ -158,7 +165,7 @@ class ConfigTests(TestCase):
         written = set(re.findall(r"^(\w+) =", uncommented, re.MULTILINE))
         config = demo_config()
         sections = (config.listen, config.tls, config.limits, config.auth, config.oauth, config.pop3)
-        sections += (config.proxy, config.dns, config.checks, config.relay)
+        sections += (config.proxy, config.dns, config.checks, config.junk, config.relay)
         sections += (config.log, config.journal, config.metrics, config.chaos)
         options = {name for part in sections for name in part.__slots__} | {"hostname", "data", "workers"}
         options -= {"domains", "senders"}  # tables: see the next test

@@ -42,6 +42,7 @@ HOUSE = {
     "config",
     "values",
     "relayconfig",
+    "junkconfig",
     "settings",
     "units",
     "listenaddress",

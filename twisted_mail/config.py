@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from twisted_mail import filterconfig, values
 from twisted_mail.delivery.chaos import Mishap
+from twisted_mail.junkconfig import Junk
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network
 from twisted_mail.protocols.destination import Destination
@@ -239,6 +240,7 @@ class Config:
     proxy: Proxy = field(default_factory=Proxy)
     dns: DNS = field(default_factory=DNS)
     checks: Checks = field(default_factory=Checks)
+    junk: Junk = field(default_factory=Junk)
     relay: Relay = field(default_factory=Relay)
     filters: Mapping[str, filterconfig.Filter] = table(filterconfig.Filter, filterconfig.name)
     """By their names, in the order in which they are asked."""
@@ -298,6 +300,7 @@ def load(path: str, *, check_files: bool = True) -> Config:
     config = file.read(Config)
     _check_proxy(file, config)
     _check_oauth(file, config.oauth)
+    _check_junk(file, config)
     config = _with_acme(file, config)
     if check_files:
         _check_tls_files(file, config.tls)
@@ -319,6 +322,14 @@ def _check_oauth(file: SettingsFile, oauth: OAuth) -> None:
         raise file.place("oauth.issuer").error(
             'needs an audience beside it, or tokens for any other service would do; write audience = "..." in [oauth]'
         )
+
+
+def _check_junk(file: SettingsFile, config: Config) -> None:
+    for name in ("block_lists", "allow_lists"):
+        if getattr(config.junk, name) and not config.checks.enabled:
+            raise file.place(f"junk.{name}").error(
+                "needs the checks of received mail; write enabled = true in [checks]"
+            )
 
 
 def _with_acme(file: SettingsFile, config: Config) -> Config:

@@ -17,6 +17,7 @@ from twisted_mail.policy.counting import Counting, noting
 from twisted_mail.policy.dmarcreports import DMARCReports
 from twisted_mail.policy.dns import CachedLookups, Lookups
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.lists import AddressLists
 from twisted_mail.policy.reporting import Reporting
 from twisted_mail.policy.resultstore import ResultStore
 from twisted_mail.resolving import dns_resolver
@@ -56,9 +57,17 @@ class Incoming:
             Networks(checks.trusted),
             self._handling,
             frozenset(checks.trusted_sealers),
+            self._lists(self._lookups),
+            self._config.junk.action == "reject",
             forget if self._counting is None else noting(self._counting),
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
+
+    def _lists(self, lookups: Lookups) -> AddressLists | None:
+        junk = self._config.junk
+        if not (junk.block_lists or junk.allow_lists):
+            return None
+        return AddressLists(lookups, junk.block_lists, junk.allow_lists, self._reactor)
 
     def _handling(self, domain: str) -> Handling:
         return Handling(self._directory.domain_attributes(domain).get(DMARC, Handling.REJECT.value))

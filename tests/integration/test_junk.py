@@ -11,7 +11,7 @@ import pytest
 from tests.integration.process import ServerProcess, User
 from tests.integration.test_checks import RECORDS, send
 from tests.integration.wire import fetch
-from tests.integration.zones import Zones
+from tests.integration.zones import Trouble, Zones
 
 NewServer = Callable[..., ServerProcess]
 
@@ -57,3 +57,59 @@ def test_quarantined_message_is_fetched_as_junk_and_deleted_there(new_server: Ne
     assert row["view"] == "junk"
     server.admin("account", "restore", user.address, "--session", row["session"])
     assert junk_of(server, user) == [junk]
+
+
+LISTS = """[checks]
+trusted = []
+[junk]
+block_lists = ["dead.example", "unwilling.example", "bl.example"]
+allow_lists = ["wl.example"]
+"""
+
+
+def listed(zones: Zones) -> None:
+    zones.records |= {
+        "1.0.0.127.bl.example": {"A": ["127.0.0.2"]},
+        "1.0.0.127.dead.example": Trouble.IS_SILENT,
+        "1.0.0.127.unwilling.example": {"A": ["127.255.255.254"]},
+    }
+
+
+def test_mail_from_a_listed_address_is_junk_unless_it_is_allowed(new_server: NewServer, zones: Zones) -> None:
+    listed(zones)
+    server = new_server(zones.settings + LISTS, accounts=2)
+    server.start()
+    user = server.new_user()
+    assert send(server, "alice@example.net", user)[0] == 250
+    (junk,) = junk_of(server, user)
+    assert b"X-Junk: yes; 127.0.0.1 is on bl.example (127.0.0.2)\n" in junk
+    assert fetch(server, user) == []
+    server.stop()
+    zones.records["1.0.0.127.wl.example"] = {"A": ["127.0.5.1"]}
+    server.start()
+    assert send(server, "alice@example.net", user)[0] == 250
+    assert (len(junk_of(server, user)), len(fetch(server, user))) == (1, 1)
+
+
+def test_mail_from_a_listed_address_is_refused_where_that_is_wanted(new_server: NewServer, zones: Zones) -> None:
+    listed(zones)
+    server = new_server(f'{zones.settings}{LISTS}action = "reject"\n', accounts=1)
+    server.start()
+    user = server.new_user()
+    code, text = send(server, "alice@example.net", user)
+    assert (code, text.split(b"\n")[0]) == (550, b"5.7.1 127.0.0.1 is on the list bl.example (127.0.0.2)")
+    assert (junk_of(server, user), fetch(server, user)) == ([], [])
+
+
+def test_lists_that_are_dead_or_unwilling_block_nobody(new_server: NewServer, zones: Zones) -> None:
+    listed(zones)
+    del zones.records["1.0.0.127.bl.example"]
+    server = new_server(zones.settings + LISTS, accounts=1)
+    server.start()
+    user = server.new_user()
+    for _ in range(4):
+        assert send(server, "alice@example.net", user)[0] == 250
+    assert (len(junk_of(server, user)), len(fetch(server, user))) == (0, 4)
+    log = server.log_text()
+    assert log.count("the list unwilling.example answers 127.255.255.254, which lists nobody") == 1
+    assert log.count("the list dead.example does not answer") == 1

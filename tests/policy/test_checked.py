@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_network
 from random import Random
 from typing import Any
@@ -24,6 +25,7 @@ from twisted_mail.policy.client import REMEMBERED_FOR, TIME_LIMIT
 from twisted_mail.policy.dkim.canonical import body_hashes
 from twisted_mail.policy.dkim.sign import WHOLE_BODY
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.lists import AddressLists, DNSList
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
 from twisted_mail.smtp.reply import SMTPError
@@ -51,7 +53,35 @@ class CheckedTests(SynchronousTestCase):
         self.inner = UnreliableTarget()
         self.clock = Clock()
         self.clock.advance(NOW)
+        self.more: dict[str, Any] = {}
         self.use(Records(ZONE))
+
+    def use_list(self, *, rejects: bool) -> None:
+        records = Records({**ZONE, "1.2.0.192.bl.example": {"A": ["127.0.0.2"]}})
+        lists = AddressLists(records, [DNSList("bl.example")], [], self.clock)
+        self.more = {"lists": lists, "rejects_listed": rejects}
+        self.use(records)
+
+    def test_listed_client_is_junk(self) -> None:
+        self.use_list(rejects=False)
+        text = self.taken()
+        self.assertTrue(text.startswith("X-Junk: yes; 192.0.2.1 is on bl.example (127.0.0.2)\nAuth"), text)
+        self.assertTrue(self.inner.is_junk[-1])
+        text = self.taken(text=LETTER.replace(b"example.net", b"mild.example"))
+        self.assertIn("X-Junk: yes; not proven to be from mild.example", text)
+        self.assertIn(";\n 192.0.2.1 is on bl.example (127.0.0.2)\nAuth", text)
+
+    def test_listed_client_is_refused_where_that_is_wanted(self) -> None:
+        self.use_list(rejects=True)
+        for text in (LETTER, LETTER.replace(b"example.net", b"mild.example")):
+            reply = self.refusal(text=text).reply
+            self.assertEqual((550, "5.7.1"), (reply.code, reply.status))
+            self.assertIn("192.0.2.1 is on the list bl.example", reply.text)
+
+    def test_trusted_client_is_not_looked_up(self) -> None:
+        self.use_list(rejects=True)
+        self.taken(origin=replace(ORIGIN, peer="198.51.100.7"))
+        self.assertEqual([], self.records.asked)
 
     def use(self, records: Any) -> None:
         self.records = records
@@ -62,6 +92,7 @@ class CheckedTests(SynchronousTestCase):
             lambda domain: HANDLINGS.get(domain, Handling.REJECT),
             frozenset({"lists.example", "next.example"}),
         )
+        options = replace(options, **self.more)
         self.target = Checked(self.inner, options, records, lambda call: execute(call), self.clock, Random(1))
 
     def sending(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -24,9 +24,10 @@ from twisted_mail.policy.authresults import authentication_results, without_resu
 from twisted_mail.policy.client import TIME_LIMIT, ClientChecks, ClientFindings
 from twisted_mail.policy.dkim.verify import Result, verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
-from twisted_mail.policy.dns import Lookups, within
+from twisted_mail.policy.dns import Lookups, give_up, within
 from twisted_mail.policy.findings import NO_CHAIN, Action, Findings, Handling, identifiers_of, trusted_forwarder
 from twisted_mail.policy.junk import junk_field, without_junk_fields
+from twisted_mail.policy.lists import AddressLists, Standing
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -47,6 +48,10 @@ class CheckOptions:
     """Of a domain of ours."""
     sealers: frozenset[str] = frozenset()
     """Domains of forwarders whose ARC seals are believed."""
+    lists: AddressLists | None = None
+    """Of clients; None: nobody is asked."""
+    rejects_listed: bool = False
+    """Mail from a blocked client is refused, not junk."""
     note: Callable[[Findings, Action], None] = forget
     """Told of each message."""
 
@@ -118,12 +123,15 @@ class _CheckedDelivery(FilterDelivery):
         self._sender = sender
         self._domains: set[str] = set()
         self._client: Deferred[ClientFindings] | None = None
+        self._standing: Deferred[Standing] | None = None
 
     async def add_recipient(self, recipient: Recipient) -> None:
         await self._inner.add_recipient(recipient)
         self._domains.add(recipient.address.domain)
         if self._client is None:
             self._client = Deferred.fromCoroutine(self._checked.client(self._origin, self._sender))
+            if (lists := self._checked.options.lists) is not None:
+                self._standing = Deferred.fromCoroutine(lists.standing(self._origin.peer))
 
     async def rewrite(self, message: Message) -> Message:
         assert self._client is not None, "no recipient"
@@ -132,6 +140,13 @@ class _CheckedDelivery(FilterDelivery):
         results = findings.results()
         action = findings.action(self._handling())
         options.note(findings, action)
+        standing = Standing(self._origin.peer) if self._standing is None else await self._standing
+        suspicions = [findings.suspicion()] if action is Action.JUNK else []
+        refusal = findings.refusal()
+        if standing.is_blocked and action in (Action.ACCEPT, Action.JUNK):
+            action = Action.REJECT if options.rejects_listed else Action.JUNK
+            suspicions.append(standing.reason())
+            refusal = standing.refusal()
         self._checked.log.info(
             "{findings} for the message from {sender}",
             event="message.checked",
@@ -142,14 +157,15 @@ class _CheckedDelivery(FilterDelivery):
             peer=self._origin.peer,
             author=findings.dmarc.domain,
             action=action.value,
+            **({"lists": text} if (text := str(standing)) else {}),
         )
         if action in (Action.REJECT, Action.DEFER):
-            raise SMTPError(findings.refusal())
+            raise SMTPError(refusal)
         others = without_junk_fields(without_results_of(options.hostname, message.header))
         if others != b"\n" and not others.endswith(b"\n\n"):
             others += b"\n"  # else our field would make a header of what is none, forged results and all
         message = message.with_header(others).with_fields(authentication_results(options.hostname, results))
-        return message.with_fields(junk_field([findings.suspicion()])).as_junk() if action is Action.JUNK else message
+        return message.with_fields(junk_field(suspicions)).as_junk() if action is Action.JUNK else message
 
     def _handling(self) -> Handling:
         """The mildest of the recipients' domains: there is one answer for all."""
@@ -158,6 +174,6 @@ class _CheckedDelivery(FilterDelivery):
 
     def abort(self) -> None:
         self._inner.abort()
-        if self._client is not None and not self._client.called:
-            self._client.addErrback(lambda failure: failure.trap(CancelledError))
-            self._client.cancel()
+        for work in (self._client, self._standing):
+            if work is not None and not work.called:
+                give_up(work)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_mail.policy.authresults import MethodResult
-from twisted_mail.policy.dns import LookupFailed, Lookups, within
+from twisted_mail.policy.dns import LookupFailed, Lookups, give_up, within
 from twisted_mail.policy.spf import MAX_NAMES, Client, Outcome, check_host
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.address import Address
@@ -102,8 +102,8 @@ class ClientChecks:
             result, name = await reverse
             return ClientFindings(address, spf, str(sender or ""), result, name, None if hello is None else await hello)
         finally:
-            _end(reverse)
-            _end(hello)
+            give_up(reverse)
+            give_up(hello)
 
     async def _spf(self, address: str, hello: str, sender: Address) -> Outcome:
         whole = f"{sender.local_part}@{sender.domain}"
@@ -112,13 +112,6 @@ class ClientChecks:
 
     def _begin(self, work: Coroutine[Any, Any, T], otherwise: T) -> Deferred[T]:
         return Deferred.fromCoroutine(within(TIME_LIMIT, work, self._clock, otherwise))
-
-
-def _end(work: Deferred[Any] | None) -> None:
-    """Nobody waits for it any more."""
-    if work is not None:
-        work.addErrback(lambda failure: failure.trap(CancelledError))
-        work.cancel()
 
 
 async def find_reverse(lookups: Lookups, address: str) -> tuple[Reverse, str]:

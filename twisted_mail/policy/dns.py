@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import CannotListenError, ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime, IResolver
@@ -126,6 +126,13 @@ async def within(seconds: float, work: Coroutine[Any, Any, T], clock: IReactorTi
         return await Deferred.fromCoroutine(work).addTimeout(seconds, clock)
     except DeferredTimeout:
         return otherwise
+
+
+def give_up(work: Deferred[Any] | None) -> None:
+    """Nobody waits for it any more; nothing where it is done."""
+    if work is not None:
+        work.addErrback(lambda failure: failure.trap(CancelledError))
+        work.cancel()
 
 
 def is_name(name: str) -> bool:

@@ -89,7 +89,8 @@ def _refused(w: _Words) -> str:
 
 def _checked(w: _Words) -> str:
     author = w.with_field(" in the name of ", "author")
-    return f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]: {w.action}; session {w.session}"
+    lists = w.with_field(", ", "lists")
+    return f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]{lists}: {w.action}; session {w.session}"
 
 
 def _filtered(w: _Words) -> str:
