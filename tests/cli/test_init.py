@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import os
 import re
@@ -19,6 +20,7 @@ from twisted_mail.auth.names import alias_address
 from twisted_mail.cli import dnsrecords, init, newserver, remaining
 from twisted_mail.cli.configfile import sample, with_values
 from twisted_mail.cli.dnsrecords import Place, ports_of, records, usual_ports, zone_text
+from twisted_mail.cli.newserver import SYSTEM_CONFIG
 from twisted_mail.config import Config, load
 from twisted_mail.smtp.address import Address
 
@@ -202,6 +204,12 @@ class TrialTests(InitCase):
         self.assertFalse(load(self.new).relay.enabled)
         self.assertIn(f"-n mailserver --config {self.new}", said)
         self.assertNotIn("systemctl", said)
+
+    def test_trial_of_root_stays_in_the_folder_where_it_was_begun(self) -> None:
+        self.patch(os, "geteuid", lambda: 0)
+        path = init._config_path(argparse.Namespace(trial=True))
+        self.assertEqual(os.path.abspath("mailserver.toml"), path)
+        self.assertEqual(SYSTEM_CONFIG, init._config_path(argparse.Namespace(trial=False)))
 
     def test_who_may_not_have_port_25_gets_a_trial(self) -> None:
         self.patch(init, "may_use_low_ports", lambda: False)

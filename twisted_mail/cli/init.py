@@ -20,7 +20,7 @@ def add_family(parser: Parser) -> None:
     """init, which has no subcommands."""
     be_command(parser, init)
     parser.epilog = (
-        f"Makes FILE (default: {SYSTEM_CONFIG} for root, else ./mailserver.toml), and beside it a systemd unit, the "
+        f"Makes FILE (default: {SYSTEM_CONFIG} for root, else and for a trial ./mailserver.toml), and beside it a systemd unit, the "
         "DNS records and a first certificate; never overwrites anything."
     )
     parser.add_argument("--domain", metavar="DOMAIN", help="the domain of the mail addresses, as in example.org")
@@ -56,7 +56,8 @@ def init(arguments: argparse.Namespace) -> None:
 
 def _config_path(arguments: argparse.Namespace) -> str:
     named = getattr(arguments, "config", None) or os.environ.get("MAILSERVER_CONFIG")
-    return os.path.abspath(named or (SYSTEM_CONFIG if os.geteuid() == 0 else "mailserver.toml"))
+    for_system = os.geteuid() == 0 and not arguments.trial
+    return os.path.abspath(named or (SYSTEM_CONFIG if for_system else "mailserver.toml"))
 
 
 def _asked(arguments: argparse.Namespace, config: str) -> NewServer:
