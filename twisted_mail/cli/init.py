@@ -20,8 +20,8 @@ def add_family(parser: Parser) -> None:
     """init, which has no subcommands."""
     be_command(parser, init)
     parser.epilog = (
-        f"Makes FILE (default: {SYSTEM_CONFIG} for root, else and for a trial ./mailserver.toml), and beside it a systemd unit, the "
-        "DNS records and a first certificate; never overwrites anything."
+        f"Makes FILE (default: {SYSTEM_CONFIG} for root, else and for a trial ./mailserver.toml), and beside it a "
+        "systemd unit, the DNS records and a first certificate; never overwrites anything."
     )
     parser.add_argument("--domain", metavar="DOMAIN", help="the domain of the mail addresses, as in example.org")
     parser.add_argument("--hostname", metavar="NAME", help="the full name of this machine; default: mail.DOMAIN")
