@@ -207,6 +207,7 @@ class TrialTests(InitCase):
 
     def test_trial_of_root_stays_in_the_folder_where_it_was_begun(self) -> None:
         self.patch(os, "geteuid", lambda: 0)
+        self.patch(os, "environ", {})
         path = init._config_path(argparse.Namespace(trial=True))
         self.assertEqual(os.path.abspath("mailserver.toml"), path)
         self.assertEqual(SYSTEM_CONFIG, init._config_path(argparse.Namespace(trial=False)))
