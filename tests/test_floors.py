@@ -29,7 +29,7 @@ STANDARDS = {
     "proxyheader",
     "networks",
 }
-CONTRACTS = {"interfaces", "durable", "syncing", "content", "wrapping", "notices", "affairs"}
+CONTRACTS = {"interfaces", "durable", "syncing", "sharedfile", "content", "wrapping", "notices", "affairs"}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
 HOUSE = {

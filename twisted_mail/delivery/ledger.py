@@ -7,11 +7,12 @@ is lost starts anew.  All of it blocks: call it in a thread.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from threading import Lock
+
+from twisted_mail.sharedfile import open_shared
 
 HOUR, DAY = 3600, 86_400
 FORGOTTEN_AFTER = 365 * DAY
@@ -70,8 +71,7 @@ class Ledger:
     def __init__(self, path: str) -> None:
         """Raises sqlite3.Error."""
         self._lock = Lock()
-        self._database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database = open_shared(path)
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(_TABLES)
         self._next_sweep = 0.0

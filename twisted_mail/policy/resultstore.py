@@ -6,12 +6,13 @@ No promise to anybody: nothing waits for the disk, and a file that is lost start
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+from twisted_mail.sharedfile import open_shared
 
 DAY = 86_400
 MAX_COUNTED = 10_000
@@ -62,8 +63,7 @@ class ResultStore(Generic[R]):
         self._is_open = True
         self._counts: Counts[R] = Counter()
         self._lock = Lock()
-        self._database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database = open_shared(path)
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(_TABLE)
 

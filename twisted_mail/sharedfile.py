@@ -1,0 +1,25 @@
+"""An SQLite file that several processes of the server open, perhaps all at the same moment."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+PATIENCE = 10.0
+"""Seconds: for who writes, and for the others that make the file just now."""
+_PAUSE = 0.02
+
+
+def open_shared(path: str) -> sqlite3.Connection:
+    """In WAL mode, for any thread, without transactions of its own.  Blocks.  Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return connection
+        except sqlite3.OperationalError:  # SQLite waits for no lock when it changes the mode of a new file
+            if time.monotonic() > end:
+                connection.close()
+                raise
+            time.sleep(_PAUSE)
