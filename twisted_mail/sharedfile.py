@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 PATIENCE = 10.0
-"""Seconds: for who writes, and for the others that make the file just now."""
+"""Seconds: for who writes (an import of thousands of accounts takes far less), and who makes the file just now."""
 _PAUSE = 0.02
 
 
@@ -18,8 +18,9 @@ def open_shared(path: str) -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return connection
-        except sqlite3.OperationalError:  # SQLite waits for no lock when it changes the mode of a new file
-            if time.monotonic() > end:
+        except sqlite3.OperationalError as error:
+            # SQLite waits for no lock when it changes the mode of a new file; any other error will not pass
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 connection.close()
                 raise
             time.sleep(_PAUSE)

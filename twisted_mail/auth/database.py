@@ -16,8 +16,7 @@ from threading import Lock
 
 from twisted_mail.auth.names import DirectoryError
 from twisted_mail.durable import make_directory
-
-_WAIT_FOR_WRITER = 10.0  # seconds; an import of thousands of accounts takes far less
+from twisted_mail.sharedfile import open_shared
 
 # Primary keys WITHOUT ROWID: one look into one B-tree a question.
 _FIRST = """
@@ -110,8 +109,8 @@ class Database:
         self._writing = Lock()
         try:
             _create(path)
-            self._reader = _connect(path)
-            self._writer = _connect(path)
+            self._reader = open_shared(path)
+            self._writer = open_shared(path)
             self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.execute("PRAGMA foreign_keys = ON")
             self._prepare_tables()
@@ -166,13 +165,6 @@ def _create(path: str) -> None:
     """0600 before SQLite opens it: its -wal and -shm files take over the permissions."""
     make_directory(os.path.dirname(path))
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    # isolation_level None: this module says BEGIN and COMMIT itself
-    connection = sqlite3.connect(path, timeout=_WAIT_FOR_WRITER, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    return connection
 
 
 def _reason(error: OSError | sqlite3.Error) -> str:
