@@ -7,11 +7,11 @@ A failure names the seed of its input: `--seed N --inputs 1` repeats it.
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
 from collections.abc import Callable, Sequence
 from random import Random
 
+from tests.fuzz import longrun
 from tests.rfc7677 import CLIENT_FINAL, CLIENT_FIRST, PENCIL, secret
 from twisted_mail.bearer import TokenOffered, TokenVerdict
 from twisted_mail.crammd5 import ChallengeWanted, PasswordWanted, StoredPassword
@@ -204,21 +204,5 @@ def obvious_line(line: bytes) -> object:
 TARGETS: dict[str, Callable[[Random], None]] = {"sasl": fuzz_sasl, "proxy": fuzz_proxy}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=100_000, help="for each target")
-    parser.add_argument("--seed", type=int, default=1, help="of the first input; the next has the next one")
-    parser.add_argument("--only", choices=TARGETS, action="append")
-    arguments = parser.parse_args()
-    for name in arguments.only or TARGETS:
-        for seed in range(arguments.seed, arguments.seed + arguments.inputs):
-            try:
-                TARGETS[name](Random(seed))
-            except BaseException:
-                print(f"failed: --only {name} --seed {seed} --inputs 1")
-                raise
-        print(f"{name}: {arguments.inputs} inputs")
-
-
 if __name__ == "__main__":
-    main()
+    longrun.run(__doc__, TARGETS, 100_000)

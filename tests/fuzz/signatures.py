@@ -8,15 +8,15 @@ passes that nobody signed.  A failure names the seed of its input: `--seed N --i
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from random import Random
 from time import process_time
 
 from twisted.internet.defer import execute
 
+from tests.fuzz import longrun
 from tests.policy.arc.test_arc import CHAIN
 from tests.policy.dkim.vectors import KEYS, RFC_8463
 from tests.policy.dkim.zones import NOW, Zone, result_of, signed, verdicts, zone_of
@@ -213,21 +213,5 @@ def run(name: str, random: Random) -> None:
     assert process_time() - start < LIMIT
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=50_000, help="for each target")
-    parser.add_argument("--seed", type=int, default=1, help="of the first input; the next has the next one")
-    parser.add_argument("--only", choices=TARGETS, action="append")
-    arguments = parser.parse_args()
-    for name in arguments.only or TARGETS:
-        for seed in range(arguments.seed, arguments.seed + arguments.inputs):
-            try:
-                run(name, Random(seed))
-            except BaseException:
-                print(f"failed: --only {name} --seed {seed} --inputs 1")
-                raise
-        print(f"{name}: {arguments.inputs} inputs")
-
-
 if __name__ == "__main__":
-    main()
+    longrun.run(__doc__, {name: partial(run, name) for name in TARGETS}, 50_000)

@@ -7,11 +7,10 @@ A failure names the seed of its input: `--seed N --inputs 1` repeats it.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable
 from random import Random
 
-from tests.fuzz import streams
+from tests.fuzz import longrun, streams
 from tests.fuzz.observer import Observer
 from twisted_mail.smtp.address import AddressError, parse_path
 from twisted_mail.smtp.events import (
@@ -148,21 +147,5 @@ TARGETS: dict[str, Callable[[Random], None]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=100_000, help="for each target")
-    parser.add_argument("--seed", type=int, default=1, help="of the first input; the next has the next one")
-    parser.add_argument("--only", choices=TARGETS, action="append")
-    arguments = parser.parse_args()
-    for name in arguments.only or TARGETS:
-        for seed in range(arguments.seed, arguments.seed + arguments.inputs):
-            try:
-                TARGETS[name](Random(seed))
-            except BaseException:
-                print(f"failed: --only {name} --seed {seed} --inputs 1")
-                raise
-        print(f"{name}: {arguments.inputs} inputs")
-
-
 if __name__ == "__main__":
-    main()
+    longrun.run(__doc__, TARGETS, 100_000)
