@@ -11,6 +11,7 @@ from zope.interface import implementer
 from twisted_mail.content import Message
 from twisted_mail.delivery.forwarding import ReturnPaths
 from twisted_mail.interfaces import Expansion, IDelivery, IDeliveryTarget, IUsers, NoSuchUser, Way
+from twisted_mail.message.evidence import Evidence
 from twisted_mail.message.header import header_size
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -50,8 +51,8 @@ class UnreliableTarget:
     """What was called, in order."""
     taken: list[tuple[Address | None, list[Recipient], bytes]] = field(default_factory=list)
     """Sender, recipients and text of each message that was committed."""
-    is_junk: list[bool] = field(default_factory=list)
-    """For each of them."""
+    evidence: list[tuple[Evidence, ...]] = field(default_factory=list)
+    """That each of them carries."""
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         self.step("begin")
@@ -70,28 +71,28 @@ class _UnreliableDelivery:
         self._sender = sender
         self._recipients: list[Recipient] = []
         self._text = b""
-        self._junk = False
+        self._evidence: tuple[Evidence, ...] = ()
 
     async def add_recipient(self, recipient: Recipient) -> None:
         self._target.step("add")
         self._recipients.append(recipient)
 
     async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
-        self._text, self._junk = text_of(message), message.junk
+        self._text, self._evidence = text_of(message), message.evidence
         self._target.steps.append("prepare")
         return dict.fromkeys(self._recipients, self._target.error if self._target.fails_at == "prepare" else None)
 
     async def commit(self) -> None:
         self._target.step("commit")
         self._target.taken.append((self._sender, self._recipients, self._text))
-        self._target.is_junk.append(self._junk)
+        self._target.evidence.append(self._evidence)
 
     async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
         self._target.steps.append("deliver")
         if self._target.fails_at == "deliver":
             return dict.fromkeys(self._recipients, self._target.error)
         self._target.taken.append((self._sender, self._recipients, text_of(message)))
-        self._target.is_junk.append(message.junk)
+        self._target.evidence.append(message.evidence)
         return dict.fromkeys(self._recipients)
 
     def abort(self) -> None:

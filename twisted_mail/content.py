@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from twisted.internet.defer import Deferred
 
+from twisted_mail.message.evidence import Evidence, is_junk
 from twisted_mail.message.header import header_size
 from twisted_mail.smtp.reply import SMTPError
 
@@ -35,13 +36,18 @@ class Message:
     body: bytes | SpilledBody
     lines: int
     """Line ends in header and body."""
-    junk: bool = False
-    """A mailbox keeps it apart from the inbox.  Why, its header says to people (policy/junk.py)."""
+    evidence: tuple[Evidence, ...] = ()
+    """What was found that speaks for junk, or against it (message/evidence.py)."""
 
     @property
     def size(self) -> int:
         """Octets with LF line ends: the size of its file."""
         return len(self.header) + len(self.body)
+
+    @property
+    def junk(self) -> bool:
+        """A mailbox keeps it apart from the inbox."""
+        return bool(self.evidence) and is_junk(self.evidence)
 
     @property
     def wire_size(self) -> int:
@@ -50,17 +56,16 @@ class Message:
 
     def with_header(self, header: bytes) -> Message:
         """The same body under another header block."""
-        return Message(
-            self.id, header, self.body, self.lines - self.header.count(b"\n") + header.count(b"\n"), self.junk
-        )
+        lines = self.lines - self.header.count(b"\n") + header.count(b"\n")
+        return Message(self.id, header, self.body, lines, self.evidence)
 
     def with_fields(self, fields: bytes) -> Message:
         """The same message with *fields*, complete lines, in front."""
-        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"), self.junk)
+        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"), self.evidence)
 
-    def as_junk(self) -> Message:
-        """The same message, to be kept apart."""
-        return Message(self.id, self.header, self.body, self.lines, True)
+    def with_evidence(self, *found: Evidence) -> Message:
+        """The same message, of which more is known."""
+        return Message(self.id, self.header, self.body, self.lines, (*self.evidence, *found))
 
     def pieces(self) -> Iterator[bytes]:
         """All octets from front to back.  Blocks for the disk where the body is in a file."""

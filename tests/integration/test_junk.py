@@ -49,7 +49,8 @@ def test_quarantined_message_is_fetched_as_junk_and_deleted_there(new_server: Ne
     assert b"X-Junk" not in good.octets
     assert (shown(server, user)["messages"], shown(server, user)["junk"]) == (1, 1)
     (junk,) = junk_of(server, user, delete=True)
-    assert b"\nX-Junk: yes; not proven to be from mild.example (DMARC p=quarantine of mild.example)\n" in junk
+    reason = b"not proven to be from mild.example (DMARC p=quarantine of mild.example)"
+    assert b"\nX-Junk: yes (5 of 5);\n +5 " + reason + b"\n" in junk
     assert junk.count(b"X-Junk") == 1
     assert junk_of(server, user) == []
     assert len(fetch(server, user)) == 1
@@ -82,7 +83,7 @@ def test_mail_from_a_listed_address_is_junk_unless_it_is_allowed(new_server: New
     user = server.new_user()
     assert send(server, "alice@example.net", user)[0] == 250
     (junk,) = junk_of(server, user)
-    assert b"X-Junk: yes; 127.0.0.1 is on bl.example (127.0.0.2)\n" in junk
+    assert b"X-Junk: yes (5 of 5);\n +5 127.0.0.1 is on bl.example (127.0.0.2)\n" in junk
     assert fetch(server, user) == []
     server.stop()
     zones.records["1.0.0.127.wl.example"] = {"A": ["127.0.5.1"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
@@ -18,6 +19,7 @@ from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.views import Views
 from twisted_mail.message.downgrade import header_in_ascii
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.message.header import header_size
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -25,6 +27,7 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions
 
 ALICE = Address("alice", "example.org")
+JUNK = Evidence(ENOUGH, "it sells things")
 ASCII = b"Subject: hello\n\nHello\n"
 UMLAUT = "From: Jürgen <juergen@example.org>\nSubject: Grüße\n\nHallo\n".encode()
 
@@ -44,7 +47,7 @@ class StoreTests(MaildirTestCase):
 
     def deliver(self, text: bytes, *to: str, smtputf8: bool = False, junk: bool = False) -> None:
         size = header_size(text)
-        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"), junk)
+        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"), (JUNK,) if junk else ())
         delivery = self.result(self.store.begin(ORIGIN, None, MailOptions(smtputf8=smtputf8)))
         for recipient in recipients(*(to or ("alice@example.org",))):
             self.result(delivery.add_recipient(recipient))
@@ -69,7 +72,9 @@ class StoreTests(MaildirTestCase):
         self.deliver(ASCII, "alice@example.org", "bob@example.org", junk=True)
         self.assertEqual((0, 1, 1), (self.seen(""), self.seen("junk"), self.seen("JUNK")))
         self.assertEqual(["maildirfolder"], [n for n in os.listdir(self.junk("bob")) if n.startswith("m")])
-        self.assertEqual(1, len(os.listdir(f"{self.junk('bob')}/new")))
+        [name] = os.listdir(f"{self.junk('bob')}/new")
+        text = Path(f"{self.junk('bob')}/new/{name}").read_bytes()
+        self.assertEqual(b"Return-Path: <>\nX-Junk: yes (5 of 5);\n +5 it sells things\n" + ASCII, text)
         self.deliver(ASCII)
         self.assertEqual((1, 1), (self.seen(""), self.seen("junk")))
 

@@ -20,6 +20,7 @@ from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, I
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.views import JUNK, Views
+from twisted_mail.message.evidence import junk_field
 from twisted_mail.message.header import return_path
 from twisted_mail.message.identifier import milliseconds_of
 from twisted_mail.pop3.terms import Terms
@@ -117,7 +118,10 @@ class _MaildirDelivery:
             mailboxes = [maildir.junk_of(mailbox) for mailbox in mailboxes]
         self._id = message.id
         self._is_junk = message.junk
-        message = message.with_fields(return_path(self._sender))
+        fields = return_path(self._sender)
+        if message.evidence:
+            fields += junk_field(message.evidence)
+        message = message.with_fields(fields)
         return self._store.new_file(message, mailboxes, smtputf8=self._smtputf8)
 
     async def _run(self, file: NewFile, phase: Phase) -> SMTPError | None:

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, disk_refusal
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.message.evidence import ENOUGH, Evidence, without_junk_fields
 from twisted_mail.networks import Networks
 from twisted_mail.policy.arc.verify import verify as verify_chain
 from twisted_mail.policy.authors import author_domains
@@ -26,7 +27,6 @@ from twisted_mail.policy.dkim.verify import Result, verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
 from twisted_mail.policy.dns import Lookups, give_up, within
 from twisted_mail.policy.findings import NO_CHAIN, Action, Findings, Handling, identifiers_of, trusted_forwarder
-from twisted_mail.policy.junk import junk_field, without_junk_fields
 from twisted_mail.policy.lists import AddressLists, Standing
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -141,11 +141,11 @@ class _CheckedDelivery(FilterDelivery):
         action = findings.action(self._handling())
         options.note(findings, action)
         standing = Standing(self._origin.peer) if self._standing is None else await self._standing
-        suspicions = [findings.suspicion()] if action is Action.JUNK else []
+        evidence = [Evidence(ENOUGH, findings.suspicion())] if action is Action.JUNK else []
         refusal = findings.refusal()
         if standing.is_blocked and action in (Action.ACCEPT, Action.JUNK):
             action = Action.REJECT if options.rejects_listed else Action.JUNK
-            suspicions.append(standing.reason())
+            evidence.append(Evidence(ENOUGH, standing.reason()))
             refusal = standing.refusal()
         self._checked.log.info(
             "{findings} for the message from {sender}",
@@ -165,7 +165,7 @@ class _CheckedDelivery(FilterDelivery):
         if others != b"\n" and not others.endswith(b"\n\n"):
             others += b"\n"  # else our field would make a header of what is none, forged results and all
         message = message.with_header(others).with_fields(authentication_results(options.hostname, results))
-        return message.with_fields(junk_field(suspicions)).as_junk() if action is Action.JUNK else message
+        return message.with_evidence(*evidence)
 
     def _handling(self) -> Handling:
         """The mildest of the recipients' domains: there is one answer for all."""

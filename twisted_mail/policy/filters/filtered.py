@@ -137,8 +137,9 @@ class _FilteredDelivery:
                 return None, message
         if mail.sender != self._transaction.sender or list(mail.recipients) != self._known:
             await self._open_again(mail)
-        # a filter may have made the message anew
-        return self._inner, mail.message.as_junk() if message.junk and not mail.message.junk else mail.message
+        if mail.message.evidence[: len(message.evidence)] != message.evidence:  # a filter has made the message anew
+            return self._inner, mail.message.with_evidence(*message.evidence)
+        return self._inner, mail.message
 
     async def _open_again(self, mail: Mail) -> None:
         """With another envelope.  Raises SMTPError: it is refused, for what was there before as well."""

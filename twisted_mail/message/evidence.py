@@ -1,0 +1,51 @@
+"""What speaks for a message being junk, and what against it: reasons with points, which add up.  Pure.
+
+Whoever finds something adds it to the message (`Message.with_evidence`); the sum alone decides.  A mailbox writes all
+of it into one field of the header, for people; what others wrote under that name goes when our checks look at a
+message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twisted_mail.message.header import without_field
+
+NAME = "X-Junk"
+LONGEST_REASON = 200
+SEPARATOR = ";\n "
+
+ENOUGH = 5.0
+"""Points with which a message is junk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    points: float
+    """Over 0: for junk.  ENOUGH decides alone, if nothing speaks against it."""
+    reason: str
+    """For people, one clause: `192.0.2.1 is on bl.example (127.0.0.2)`."""
+
+
+def points_of(evidence: Sequence[Evidence]) -> float:
+    """All together, in tenths."""
+    return round(sum(each.points for each in evidence), 1)
+
+
+def is_junk(evidence: Sequence[Evidence]) -> bool:
+    return points_of(evidence) >= ENOUGH
+
+
+def junk_field(evidence: Sequence[Evidence]) -> bytes:
+    """`X-Junk: yes (6.5 of 5)` and a line for each reason; LF line ends.  Reasons may hold anything; at least one."""
+    lines = [f"{NAME}: {'yes' if is_junk(evidence) else 'no'} ({points_of(evidence):g} of {ENOUGH:g})"]
+    lines += (f"{each.points:+g} {re.sub(r'[^ -~]|;', '?', each.reason)[:LONGEST_REASON]}" for each in evidence)
+    return f"{SEPARATOR.join(lines)}\n".encode("ascii")
+
+
+def without_junk_fields(header: bytes) -> bytes:
+    """The header block without fields of that name."""
+    name = NAME.lower()
+    return without_field(header, name) if name.encode() in header.lower() else header
