@@ -75,7 +75,10 @@ class CommitterTests(SynchronousTestCase):
             os.write(descriptor, octets)
 
         names = [f"{self.folder}/{folder}/{name}" for folder in folders]
-        return NewFile(write, f"{self.folder}/tmp/{name}", names, lambda path: os.makedirs(os.path.dirname(path)))
+        return NewFile(write, f"{self.folder}/tmp/{name}", names, self.make_folder)
+
+    def make_folder(self, path: str) -> list[str]:
+        return durable.new_directories(os.path.dirname(path))
 
     def names(self) -> set[str]:
         return {os.path.relpath(os.path.join(at, f), self.folder) for at, _, fs in os.walk(self.folder) for f in fs}
@@ -105,6 +108,27 @@ class CommitterTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual({"fresh/m"}, self.names())
 
+    def test_directory_that_was_made_is_synced_even_if_its_job_fails(self) -> None:
+        """Another job of the batch has found it there."""
+        real, asked = syncing.sync_directory, []
+
+        def sync(path: str) -> None:
+            asked.append(os.path.relpath(path, self.folder))
+            real(path)
+
+        with open(f"{self.folder}/blocked", "wb"):
+            pass
+        bad, good = (
+            self.new_file("bad", folders=("blocked", "deep/fresh")),
+            self.new_file("good", folders=("deep/fresh",)),
+        )
+        with mock.patch.object(syncing, "sync_directory", sync):
+            failed, done = self.run_jobs((bad, Phase.BOTH), (good, Phase.BOTH))
+        self.failureResultOf(failed, OSError)
+        self.successResultOf(done)
+        self.assertEqual([".", "deep", "deep/fresh"], asked)
+        self.assertEqual({"blocked", "deep/fresh/good"}, self.names())
+
     def test_steps_of_a_batch_go_phase_by_phase(self) -> None:
         log: list[str] = []
         self.run_jobs((RecordedJob(log, "a"), Phase.BOTH), (RecordedJob(log, "b"), Phase.BOTH))
@@ -126,7 +150,7 @@ class CommitterTests(SynchronousTestCase):
             os.write(descriptor, b"half a mess")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        job = NewFile(write, f"{self.folder}/tmp/m", [f"{self.folder}/new/m"], lambda path: None)
+        job = NewFile(write, f"{self.folder}/tmp/m", [f"{self.folder}/new/m"], lambda path: [])
         (done,) = self.run_jobs((job, Phase.BOTH))
         self.assertEqual(errno.ENOSPC, self.failureResultOf(done, OSError).value.errno)
         self.assertEqual(set(), self.names())

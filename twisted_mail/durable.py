@@ -49,7 +49,10 @@ class Job(Protocol):
         """PREPARE: create and fill files; their open descriptors, which are synced and closed for the job."""
 
     def publish(self) -> Iterable[str]:
-        """PUBLISH: rename, link, unlink; the directories that must be synced before it counts."""
+        """PUBLISH: rename, link, unlink; the directories that must be synced before it counts.
+
+        What a generator gave before it failed is synced, too.
+        """
 
     def undo(self) -> None:
         """Leave nothing behind, also after `publish`.  Must not raise."""
@@ -63,14 +66,20 @@ class NewFile:
         write: Callable[[int], None],
         temporary: str,
         names: Sequence[str],
-        make_directories: Callable[[str], None],
+        make_directories: Callable[[str], Iterable[str]],
     ) -> None:
-        """*write* puts the octets into a descriptor; *make_directories* is told a path whose directory is missing."""
+        """*write* puts the octets into a descriptor.
+
+        *make_directories* is told a path whose directory is missing, and says which directories have new names then:
+        they are synced with the others.
+        """
         self._write = write
         self._temporary = temporary
         self._names = names
         self._make_directories = make_directories
         self._made: list[str] = []
+        self._grown: list[str] = []
+        """Directories with new names of other directories."""
 
     @property
     def file_name(self) -> str:
@@ -78,7 +87,7 @@ class NewFile:
         return os.path.basename(self._names[0])
 
     def write(self) -> Sequence[int]:
-        descriptor = _retrying(self._make_directories, self._temporary, lambda: _create(self._temporary))
+        descriptor = self._retrying(self._temporary, lambda: _create(self._temporary))
         self._made.append(self._temporary)
         try:
             self._write(descriptor)
@@ -89,20 +98,31 @@ class NewFile:
 
     def publish(self) -> Iterable[str]:
         first, *others = self._names
-        for name in others:
-            # an earlier attempt came so far before a crash: names are unique, so it is the same file
-            with suppress(FileExistsError):
-                _retrying(self._make_directories, name, lambda name=name: os.link(self._temporary, name))  # type: ignore[misc]  # mypy knows no defaults of a lambda
-                self._made.append(name)
-        _retrying(self._make_directories, first, lambda: os.rename(self._temporary, first))
-        self._made[0] = first
-        return [os.path.dirname(name) for name in self._names]
+        try:
+            for name in others:
+                # an earlier attempt came so far before a crash: names are unique, so it is the same file
+                with suppress(FileExistsError):
+                    self._retrying(name, lambda name=name: os.link(self._temporary, name))  # type: ignore[misc]  # mypy knows no defaults of a lambda
+                    self._made.append(name)
+            self._retrying(first, lambda: os.rename(self._temporary, first))
+            self._made[0] = first
+        finally:  # others may have put files into what was made here
+            yield from self._grown
+        yield from (os.path.dirname(name) for name in self._names)
 
     def undo(self) -> None:
         for name in self._made:
             with suppress(OSError):
                 os.unlink(name)
         self._made = []
+
+    def _retrying(self, path: str, act: Callable[[], T]) -> T:
+        """Try *act* again after the directory of *path* was made, where it was missing: most find it there."""
+        try:
+            return act()
+        except FileNotFoundError:
+            self._grown += self._make_directories(path)
+            return act()
 
 
 class Replacement:
@@ -216,13 +236,12 @@ class _Entry:
         self.error: Exception | None = None
 
     def attempt(self, step: Callable[[], Iterable[T]]) -> Iterable[T]:
-        """The result of one step; empty if it fails, or an earlier one did."""
+        """What one step gives, up to where it fails; nothing if an earlier one did."""
         if self.error is None:
             try:
-                return step()
+                yield from step()
             except Exception as error:  # noqa: BLE001 (an OSError, or our bug: either ends this job and no other)
                 self.fail(error)
-        return ()
 
     def fail(self, error: Exception) -> None:
         """The first failure counts; the job is undone then."""
@@ -287,23 +306,23 @@ def _answer(batch: Sequence[_Entry]) -> None:
 
 def make_directory(path: str, mode: int = 0o700) -> None:
     """`path` exists afterwards and its name survives a power cut; its parents likewise.  Blocks; raises OSError."""
+    for parent in new_directories(path, mode):
+        sync_directory(parent)
+
+
+def new_directories(path: str, mode: int = 0o700) -> list[str]:
+    """Make *path* and those of its parents that are missing; the directories that must be synced then, top down.
+
+    Blocks; raises OSError.
+    """
     if os.path.isdir(path):
-        return
+        return []
     parent = os.path.dirname(path)
-    make_directory(parent, mode)
+    grown = new_directories(parent, mode)
     with suppress(FileExistsError):
         os.mkdir(path, mode)
-    sync_directory(parent)
+    return [*grown, parent]
 
 
 def _create(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
-def _retrying(make_directories: Callable[[str], None], path: str, act: Callable[[], int | None]) -> int:
-    """Try *act* again after its directory was made, where it was missing: most writes find it there."""
-    try:
-        return act() or 0
-    except FileNotFoundError:
-        make_directories(path)
-        return act() or 0

@@ -15,7 +15,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 
 from twisted_mail.content import Message
-from twisted_mail.durable import make_directory
+from twisted_mail.durable import new_directories
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 
 FOLDERS = ("new", "cur")
@@ -136,13 +136,16 @@ def seconds_of(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def make_maildir_of(path: str) -> None:
-    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in.  Raises OSError."""
+def make_maildir_of(path: str) -> set[str]:
+    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in.  Raises OSError.
+
+    The directories that must be synced then.
+    """
     mailbox = os.path.dirname(os.path.dirname(path))
-    for name in ("tmp", *FOLDERS):
-        make_directory(f"{mailbox}/{name}")
+    grown = {parent for name in ("tmp", *FOLDERS) for parent in new_directories(f"{mailbox}/{name}")}
     if os.path.basename(mailbox).startswith("."):
         os.close(os.open(f"{mailbox}/{FOLDER_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    return grown
 
 
 def junk_of(maildir: str) -> str:

@@ -237,11 +237,11 @@ def _file(path: str, view: View) -> NewFile:
     )
 
 
-def _make_folder(file: str) -> None:
+def _make_folder(file: str) -> list[str]:
     """Make the folder of views, but not the Maildir that it is to be in."""
     folder = os.path.dirname(file)
     os.mkdir(folder, 0o700)
-    sync_directory(os.path.dirname(folder))
+    return [os.path.dirname(folder)]
 
 
 def _write(descriptor: int, octets: bytes) -> None:

@@ -22,7 +22,7 @@ from twisted_mail.framing import wire_size
 from twisted_mail.mailbox import maildir
 from twisted_mail.moving.letter import Letter, Source
 from twisted_mail.moving.record import DIGEST, Record, append, open_record, read_record, section
-from twisted_mail.syncing import Syncing
+from twisted_mail.syncing import Syncing, sync_directory
 
 BATCH = 250
 """Messages that are synced together.  Each has a descriptor open until then: most systems allow 1024."""
@@ -75,7 +75,8 @@ class Intake:
         """
         self._advance = advance
         with self._acting():
-            maildir.make_maildir_of(f"{self._path}/new/name")
+            for parent in maildir.make_maildir_of(f"{self._path}/new/name"):
+                sync_directory(parent)
             descriptor = open_record(self._path)
         try:
             self._known = read_record(descriptor, source.name)

@@ -26,7 +26,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, SpilledBody, disk_refusal
-from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal, Replacement, make_directory
+from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal, Replacement, make_directory, new_directories
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, release_time
@@ -298,7 +298,8 @@ class BothFiles:
             raise
 
     def publish(self) -> Iterable[str]:
-        return {*self._body.publish(), *self._envelope.publish()}
+        yield from self._body.publish()
+        yield from self._envelope.publish()
 
     def undo(self) -> None:
         self._envelope.undo()
@@ -323,9 +324,14 @@ def new_entry(envelope: Envelope, recipients: Iterable[Recipient], message: Mess
 
 def addition(files: SpoolFiles, entry: QueueEntry, message: Message) -> BothFiles:
     """The job that puts *entry* into the queue, for a committer or `run_now`."""
-    body = NewFile(message.write_to, files.temporary(), [files.message(entry.id)], make_directory)
-    envelope = NewFile(envelope_writer(entry), files.temporary(), [files.envelope(entry.id)], make_directory)
+    body = NewFile(message.write_to, files.temporary(), [files.message(entry.id)], _make_folder)
+    envelope = NewFile(envelope_writer(entry), files.temporary(), [files.envelope(entry.id)], _make_folder)
     return BothFiles(body, envelope)
+
+
+def _make_folder(path: str) -> list[str]:
+    """In which the file at *path* is to be: somebody has removed it."""
+    return new_directories(os.path.dirname(path))
 
 
 def envelope_writer(entry: QueueEntry) -> Callable[[int], None]:
