@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from twisted_mail.auth.directory import Directory, DirectoryError, NewAccount
 from twisted_mail.auth.names import alias_address
+from twisted_mail.auth.remembered import NOTICED_AFTER
 from twisted_mail.interfaces import IUsers, NoSuchUser, UserDisabled, Way
 from twisted_mail.smtp.address import Address
 
@@ -26,6 +28,7 @@ INFO = Address("info", "example.org")
 
 class DirectoryCase(TestCase):
     def setUp(self) -> None:
+        self.clock = Clock()
         self.path = os.path.join(os.path.abspath(self.mktemp()), ".server", "directory.sqlite")
         self.directory = self.open()
         for name in ("example.org", "other.example"):
@@ -34,7 +37,7 @@ class DirectoryCase(TestCase):
             self.directory.add_account(address, "hash")
 
     def open(self) -> Directory:
-        directory = Directory(self.path)
+        directory = Directory(self.path, self.clock.seconds)
         self.addCleanup(directory.close)
         return directory
 
@@ -176,6 +179,7 @@ class UsersTests(DirectoryCase):
         other.execute("DELETE FROM account")
         self.assertEqual(("alice@example.org",), self.expand("alice@example.org"))
         other.execute("COMMIT")
+        self.clock.advance(NOTICED_AFTER)
         with self.assertRaises(NoSuchUser):
             self.directory.expansion(ALICE)
 

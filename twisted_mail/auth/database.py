@@ -107,6 +107,8 @@ class Database:
         """Makes file and folder where they are missing.  Raises DirectoryError."""
         self._path = path
         self._writing = Lock()
+        self.changes = 0
+        """That this process has made so far."""
         try:
             _create(path)
             self._reader = open_shared(path)
@@ -120,6 +122,11 @@ class Database:
             ) from error
         self.select = self._reader.execute
         """Ask something; fetch all of the answer, or the connection keeps looking at the past."""
+
+    def version(self) -> int:
+        """Another one once any process has changed anything (SQLite's data_version)."""
+        ((version,),) = self.select("PRAGMA data_version").fetchall()
+        return int(version)
 
     def close(self) -> None:
         self._reader.close()
@@ -137,6 +144,7 @@ class Database:
                     self._writer.execute("ROLLBACK")
                     raise
                 self._writer.execute("COMMIT")
+                self.changes += 1
             except sqlite3.Error as error:
                 raise DirectoryError(
                     f"{self._path} cannot be changed ({_reason(error)}); check its permissions and the disk, try again"

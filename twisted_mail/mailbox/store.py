@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import count
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -40,6 +41,8 @@ class MailboxStore:
         self._committer = committer
         self._reader = reader
         self._views = views
+        self._attempts = count()
+        self._process = os.urandom(4).hex()
 
     async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
         return _MaildirDelivery(self, self._committer, origin.session, sender, options.smtputf8)
@@ -68,7 +71,7 @@ class MailboxStore:
         return NewFile(
             message.write_to,
             # the queue may deliver a message again after a crash, or by two aliases at once: under one final name
-            f"{mailboxes[0]}/tmp/{name}.{os.urandom(4).hex()}",
+            f"{mailboxes[0]}/tmp/{name}.{self._process}.{next(self._attempts)}",
             [f"{mailbox}/new/{final}" for mailbox in mailboxes],
             maildir.make_maildir_of,
         )

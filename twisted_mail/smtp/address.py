@@ -51,15 +51,20 @@ class Address:
 
     def __str__(self) -> str:
         """As it stands in a path, without the angle brackets."""
-        local = self.local_part
-        if not _DOT_STRING.fullmatch(local):
-            local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
-        return f"{local}@{self.domain}" if self.domain else local
+        return _spelled(self.local_part, self.domain)
 
     @property
     def key(self) -> Address:
         """The form in which accounts are looked up: local part in NFC and lower case."""
         return Address(unicodedata.normalize("NFC", self.local_part).lower(), self.domain)
+
+
+@lru_cache(REMEMBERED)
+def _spelled(local_part: str, domain: str) -> str:
+    local = local_part
+    if not _DOT_STRING.fullmatch(local):
+        local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+    return f"{local}@{domain}" if domain else local
 
 
 def _octets(text: str) -> int:

@@ -107,6 +107,9 @@ class Recipient:
     address: Address
     options: RecipientOptions = RecipientOptions()
 
+    def __hash__(self) -> int:
+        return hash(self.address)  # each target has a table of them, and options hardly differ
+
 
 @dataclass(frozen=True, slots=True)
 class TLSInfo:
