@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.remembered import NOTICED_AFTER
 from twisted_mail.auth.terms import DAY
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.smtp.address import Address
@@ -15,7 +17,8 @@ ALICE, BOB = (Address(name, "example.org") for name in ("alice", "bob"))
 class TermsTests(SynchronousTestCase):
     def setUp(self) -> None:
         path = f"{self.mktemp()}/directory.sqlite"
-        self.directory = Directory(path)
+        self.clock = Clock()
+        self.directory = Directory(path, self.clock.seconds)
         self.command = Directory(path)
         """As `mailserver` in another process."""
         self.addCleanup(self.directory.close)
@@ -28,6 +31,7 @@ class TermsTests(SynchronousTestCase):
     def set(self, account: Address, **values: int | None) -> None:
         attributes = {name.replace("_", "-"): value and str(value) for name, value in values.items()}
         self.command.set_attributes(account, attributes)
+        self.clock.advance(NOTICED_AFTER)
 
     def announced(self) -> tuple[str, str]:
         return self.terms.range().expire, self.terms.range().login_delay

@@ -78,9 +78,10 @@ class Directory:
         self._lookup = TableLookup(self._select)
         self._owned = Remembered[str, bool](self._database, self._lookup.has_domain, clock)
         self._expansions = Remembered[Address, Expansion](self._database, self._expanded, clock)
+        self._logins = Remembered[Address, Account | None](self._database, self.account, clock)
         self.aliases = Aliases(self._database)
         self.app_passwords = AppPasswords(self._database)
-        self.terms = AccountTerms(self._database)
+        self.terms = AccountTerms(self._database, clock)
         self.quotas = AccountQuotas(self._database)
         keys = dict(self._select("SELECT name, octets FROM server_key").fetchall())
         self._salt_key = keys["salt"]
@@ -140,7 +141,7 @@ class Directory:
         Either may have a view behind it (names.login_and_view).
         """
         address = self._login_address(user)
-        return self.account(address) if address is not None else None
+        return self._logins(address) if address is not None else None
 
     def everybody_has_a_verifier(self) -> bool:
         """No account that SCRAM would turn away.  (Those from hashes of other systems have none until a login.)"""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from twisted_mail.auth.database import Database
+from twisted_mail.auth.remembered import Remembered
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.smtp.address import Address
 
@@ -23,30 +27,29 @@ _EXPIRING = "SELECT local_part, domain, CAST(value AS INTEGER) FROM account_attr
 class AccountTerms:
     """Those of all accounts, asked in the reactor's thread.  Addresses are canonical."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._select = database.select
-        self._version: object = None
-        self._range = TermsRange()
+        self._terms = Remembered[Address, Terms](database, self._ask_for, clock)
+        self._ranges = Remembered[None, TermsRange](database, self._ask_for_range, clock)
 
     def of(self, account: Address) -> Terms:
+        return self._terms(account)
+
+    def _ask_for(self, account: Address) -> Terms:
         values = dict(self._select(_OF_ONE, (account.domain, account.local_part)).fetchall())
         return _terms(values.get(EXPIRE), values.get(LOGIN_DELAY, 0))
 
     def range(self) -> TermsRange:
-        """Computed anew only when another connection has changed something: SQLite counts that."""
-        version = self._select("PRAGMA data_version").fetchall()
-        if version != self._version:
-            self._version, self._range = version, self._ask_for_range()
-        return self._range
+        return self._ranges(None)
 
     def expiring(self) -> list[tuple[Address, int]]:
         """The accounts whose mail does not stay for ever, each with the seconds that it stays."""
         rows = self._select(_EXPIRING, (EXPIRE,)).fetchall()
         return [(Address(local_part, domain), seconds) for local_part, domain, seconds in rows]
 
-    def _ask_for_range(self) -> TermsRange:
+    def _ask_for_range(self, everybody: None) -> TermsRange:
         rows = self._select(_OF_ALL, (EXPIRE, LOGIN_DELAY)).fetchall()
-        found = {name: (least, most, bool(everybody)) for name, least, most, everybody in rows}
+        found = {name: (least, most, bool(all_have)) for name, least, most, all_have in rows}
         shortest, longest, all_expire = found.get(EXPIRE, (None, None, False))
         quickest, slowest, all_wait = found.get(LOGIN_DELAY, (0, 0, False))
         strictest = _terms(shortest, slowest)
