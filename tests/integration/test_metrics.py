@@ -77,12 +77,12 @@ def test_what_happened_is_counted_whichever_process_did_it(new_server: NewServer
         wire.say("DELE 1")
         wire.say("QUIT")
     until(port, 'mailserver_messages_total{service="smtp",outcome="accepted"}', 6)
+    until(port, "mailserver_pop3_retrieved_total", 6)
     found = until(port, "mailserver_pop3_deleted_total", 1)
     for name, value in (
         ('mailserver_refusals_total{service="smtp",stage="RCPT",status="5.1.1"}', 6),
         ('mailserver_logins_total{service="pop3s",outcome="accepted"}', 2),
         ('mailserver_logins_total{service="pop3s",outcome="refused"}', 1),
-        ("mailserver_pop3_retrieved_total", 6),
         ("mailserver_stored_total", 6),
         ('mailserver_end_of_data_seconds_count{service="smtp"}', 6),
         ('mailserver_queue_messages{state="due"}', 0),

@@ -77,9 +77,9 @@ class CountersTests(CountersCase):
             self.assertEqual(1, numbers.total("mailserver_messages_total", outcome))
 
     def test_top_is_no_octets(self) -> None:
-        self.happens("message.retrieved", octets=100, lines=None)
-        self.happens("message.retrieved", octets=100, lines=0)
-        self.assertEqual(2, self.counters.numbers.total("mailserver_pop3_retrieved_total"))
+        self.happens("message.retrieved", count=3, octets=100, lines=None)
+        self.happens("message.retrieved", count=1, octets=100, lines=0)
+        self.assertEqual(4, self.counters.numbers.total("mailserver_pop3_retrieved_total"))
         self.assertEqual(100, self.counters.numbers.total("mailserver_pop3_octets_total"))
 
     def test_faults_are_counted_by_subsystem(self) -> None:

@@ -35,7 +35,7 @@ RECORDS = (
     },
     {"event": "attempt.ended", "id": f"{A}-a667ca", "recipient": "b@x.example", "dialogue": "S: 450 no\nC: QUIT\n"},
     {"event": "login.accepted", "session": FETCH, "user": CAROL},
-    {"event": "message.retrieved", "session": FETCH, "uid": f"1795240000.{B}.mail", "user": CAROL},
+    {"event": "message.retrieved", "session": FETCH, "uids": [f"1795240000.{B}.mail"], "user": CAROL},
     {
         "event": "messages.deleted",
         "session": FETCH,

@@ -6,7 +6,7 @@ and QUIT come here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.cred.error import UnauthorizedLogin
@@ -32,6 +32,7 @@ from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
 from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
+from twisted_mail.protocols.retrievals import Retrievals
 from twisted_mail.sasl import Credentials, Inquiry
 
 UIDS_A_LINE = 100
@@ -91,6 +92,7 @@ class POP3Server(Connection):
         self._maildrop: IMaildrop | None = None
         self._log_out: Callable[[], None] | None = None
         self._retrieved = 0
+        self._sent = Retrievals(self._note_retrieval, listener.clock)
 
     async def converse(self) -> None:
         session = self._session
@@ -155,9 +157,11 @@ class POP3Server(Connection):
         finally:
             reader.close()
         self._retrieved += 1
-        listing = self._maildrop.listing
-        about = {"uid": listing.uids[index], "octets": listing.sizes[index], "lines": lines}
-        self.note("sent {uid}", "message.retrieved", level=LogLevel.debug, **about)
+        uid, octets = self._maildrop.listing.uids[index], self._maildrop.listing.sizes[index]
+        if lines is None:
+            self._sent.add(uid, octets)
+        else:
+            self._note_retrieval([uid], octets, lines)
 
     async def _send_message(self, reader: IMessageReader) -> None:
         """Once it has begun there is no way to say that reading failed: the connection is cut then."""
@@ -187,8 +191,14 @@ class POP3Server(Connection):
         self._note_deletion(deleted)
         self._session.updated()
 
+    def _note_retrieval(self, uids: Sequence[str], octets: int, lines: int | None = None) -> None:
+        """*lines*: of TOP."""
+        about = {"uids": uids, "count": len(uids), "octets": octets, "lines": lines}
+        self.note("sent {count}, {octets} octets", "message.retrieved", level=LogLevel.debug, **about)
+
     def _note_deletion(self, deleted: frozenset[int]) -> None:
         assert self._maildrop is not None
+        self._sent.flush()
         uids = [self._maildrop.listing.uids[index] for index in sorted(deleted)]
         for start in range(0, len(uids), UIDS_A_LINE):
             batch = uids[start : start + UIDS_A_LINE]
@@ -224,6 +234,7 @@ class POP3Server(Connection):
         self._session.close(text, "SYS/TEMP", why.value)
 
     def cleanup(self) -> None:
+        self._sent.flush()
         if self._log_out is not None:
             text = "POP3 session of {user} ended without QUIT, {retrieved} retrieved, nothing deleted"
             self.note(text, "session.lost", retrieved=self._retrieved)

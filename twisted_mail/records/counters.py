@@ -222,7 +222,7 @@ def _command_refused(numbers: Numbers, event: LogEvent) -> None:
 
 
 def _retrieved(numbers: Numbers, event: LogEvent) -> None:
-    numbers.add("mailserver_pop3_retrieved_total")
+    numbers.add("mailserver_pop3_retrieved_total", amount=event["count"])
     if event.get("lines") is None:
         numbers.add("mailserver_pop3_octets_total", amount=event["octets"])
 

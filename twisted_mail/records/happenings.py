@@ -33,7 +33,7 @@ HAPPENINGS: Mapping[str, str] = {
     "queue.damaged": "a queued message cannot be read",
     "report.sent": "the sender was told what became of a message",
     "report.failed": "the sender could not be told",
-    "message.retrieved": "a POP3 client was sent a message, or its first lines",
+    "message.retrieved": "a POP3 client was sent messages, up to 100 in an event, or the first lines of one",
     "messages.deleted": "a POP3 session ended with QUIT, and what it had marked is deleted",
     "session.ended": "a POP3 session ended with QUIT",
     "session.lost": "a POP3 session ended without QUIT, and deleted nothing",

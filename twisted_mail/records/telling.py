@@ -121,7 +121,8 @@ def _relayed(w: _Words) -> str:
 
 def _retrieved(w: _Words) -> str:
     what = f"the header and {w.lines} lines were" if w.lines else "all of it was"
-    return f"{what} sent over {w.service} to {w.user} at [{w.peer}], {w.octets} octets; session {w.session}"
+    others = f", with {int(w.count) - 1} others" if w.count and w.count != "1" else ""
+    return f"{what} sent over {w.service} to {w.user} at [{w.peer}]{others}, {w.octets} octets; session {w.session}"
 
 
 def _login(w: _Words) -> str:
