@@ -92,7 +92,8 @@ class Connection(ABC, TwistedProtocol):
         self._trouble = ""
         self._conversation: Deferred[None] | None = None
         self.last_activity = listener.clock.seconds()
-        self.origin = Origin(peer="", session=os.urandom(6).hex(), protocol=protocol)
+        self._protocol = protocol
+        self.origin: Origin
 
     @abstractmethod
     async def converse(self) -> None:
@@ -111,7 +112,7 @@ class Connection(ABC, TwistedProtocol):
     def connectionMade(self) -> None:
         transport: Any = self.transport
         peer = getattr(transport.getPeer(), "host", "")
-        self.origin = replace(self.origin, peer=peer)
+        self.origin = Origin(peer, os.urandom(6).hex(), self._protocol)
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)

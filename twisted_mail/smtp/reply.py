@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+
+REMEMBERED = 256
+"""Replies whose octets need not be made again: most are the same in each dialogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,20 @@ class Reply:
 
     def encode(self) -> bytes:
         """The octets on the wire, one line a text line, the enhanced code in each (RFC 2034 §4)."""
-        prefix = f"{self.code // 100}.{self.detail} " if self.detail else ""
-        if self.text.isprintable():
-            return f"{self.code} {prefix}{self.text}\r\n".encode()
-        *lines, last = ["".join(c if c.isprintable() else "?" for c in line) for line in self.text.split("\n")]
-        first = "".join(f"{self.code}-{prefix}{line}\r\n" for line in lines)
-        return f"{first}{self.code} {prefix}{last}\r\n".encode()
+        return _encoded(self.code, self.detail, self.text)
 
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.code), self.status, self.text) if part)
+
+
+@lru_cache(REMEMBERED)
+def _encoded(code: int, detail: str, text: str) -> bytes:
+    prefix = f"{code // 100}.{detail} " if detail else ""
+    if text.isprintable():
+        return f"{code} {prefix}{text}\r\n".encode()
+    *lines, last = ["".join(c if c.isprintable() else "?" for c in line) for line in text.split("\n")]
+    first = "".join(f"{code}-{prefix}{line}\r\n" for line in lines)
+    return f"{first}{code} {prefix}{last}\r\n".encode()
 
 
 class SMTPError(Exception):

@@ -134,10 +134,12 @@ class ServerSession:
         if len(replies) != (owed := self._replies_owed() if isinstance(question, EndOfData) else 1):
             raise RuntimeError(f"{owed} replies are owed, not {len(replies)}")
         self._question = None
+        is_last = False
         for reply in replies:
             self._say(reply)
+            is_last |= reply.code == 421
         self._settle(question, replies[0].is_positive)
-        if any(reply.code == 421 for reply in replies):
+        if is_last:
             self._end("answered 421")
 
     def inform(self, answer: object) -> None:
