@@ -276,6 +276,11 @@ class Config:
         return os.path.join(self.server_folder, "journal")
 
     @property
+    def reputation_file(self) -> str:
+        """What users have said of the mail from where (policy/reputation.py)."""
+        return os.path.join(self.server_folder, "reputation.sqlite")
+
+    @property
     def directory_file(self) -> str:
         """Domains, accounts and aliases (auth/directory.py)."""
         return os.path.join(self.server_folder, "directory.sqlite")

@@ -92,6 +92,21 @@ class IMessageFilter(Interface):
         """The whole message.  None: as it is; a Message is delivered in its place (`Message.with_fields`)."""
 
 
+class IVerdicts(Interface):
+    """Hears what users say of their mail, and learns from it for all: see policy/reputation.py.
+
+    Where it cannot be used, whoever calls it goes on without.
+    """
+
+    def learn(account: Address, header: bytes, is_junk: bool) -> None:
+        """*account* says, by a deed of its own, that a message is junk or that it is not.
+
+        *header* is that of the message as it lies in the mailbox: where it came from is taken from the Received field
+        that we wrote, and what came another way teaches nothing.  Said of the same message again, the last word counts.
+        Blocks for the disk: call it in a thread.  Raises OSError.
+        """
+
+
 class HangUp(Exception):
     """Raised by a delivery: the connection is to be cut, without a word to the peer."""
 

@@ -47,6 +47,15 @@ def host_key(host: str) -> str:
 
 
 @lru_cache(REMEMBERED)
+def neighbourhood(host: str) -> str:
+    """The network that stands for a host's operator: a /24 of IPv4, a /48 of IPv6; empty for what is no IP address."""
+    address = _address(host)
+    if address is None:
+        return ""
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+@lru_cache(REMEMBERED)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

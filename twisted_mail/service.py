@@ -63,6 +63,7 @@ from twisted_mail.message.identifier import message_id
 from twisted_mail.monitoring import Monitoring
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pickup import Pickup
+from twisted_mail.policy.reputation import Reputation
 from twisted_mail.protocols.limits import HostCounts
 from twisted_mail.protocols.rates import Rate
 from twisted_mail.protocols.tls import Certificates
@@ -147,6 +148,7 @@ class House:
             arriving = captures(arriving, config, self._new_id, reactor)
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
+        self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
         self._checks = Incoming(config, self.directory, disk, reactor)
         filters = Filtering(config, disk, self._new_message, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
@@ -251,6 +253,7 @@ class House:
             return
         self._stopped = True
         self._checks.stop()
+        self._reputation.close()
         self.committer.stop()
         for pool in self.threads:
             pool.stop()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime
 from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from twisted_mail.message.header import Passage, fields, header_size, received, return_path, without_field
+from twisted_mail.message.header import (
+    Arrival,
+    Passage,
+    arrival_of,
+    fields,
+    header_size,
+    received,
+    return_path,
+    without_field,
+)
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import Origin, TLSInfo
 
@@ -88,3 +100,19 @@ def test_hello_name_cannot_add_a_field() -> None:
 def test_return_path_of_the_null_sender_is_empty() -> None:
     assert return_path(None) == b"Return-Path: <>\n"
     assert return_path(parse_address('"a b"@example.org')) == b'Return-Path: <"a b"@example.org>\n'
+
+
+@given(st.ip_addresses(), st.text(max_size=30), st.booleans())
+def test_what_received_says_can_be_read_again(
+    peer: ipaddress.IPv4Address | ipaddress.IPv6Address, hello: str, extended: bool
+) -> None:
+    origin = Origin(str(peer), "s", hello=hello, extended=extended)
+    field = received(origin, "mail.example.org", Passage("aa", NOW, parse_address("bob@example.org")))
+    protocol = "ESMTP" if extended else "SMTP"
+    assert arrival_of(b"Return-Path: <>\n" + field) == Arrival(str(peer), "mail.example.org", protocol, "aa")
+
+
+@given(st.binary(max_size=200))
+def test_received_of_others_may_be_anything(text: bytes) -> None:
+    arrival_of(b"Received: " + text)
+    arrival_of(b"Received: from x ([192.0.2.1])" + text)

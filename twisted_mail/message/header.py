@@ -110,6 +110,32 @@ def received(origin: Origin, hostname: str, passage: Passage) -> bytes:
     return "\n".join(lines).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one Received field says of how a message came."""
+
+    peer: str
+    """IP address."""
+    hostname: str
+    """Of the server that wrote the field."""
+    protocol: str
+    """`SMTP`, `ESMTPS` and so on (RFC 3848)."""
+    message_id: str
+    """The server's own."""
+
+
+def arrival_of(header: bytes) -> Arrival | None:
+    """By the topmost Received field, if a server like this one wrote it and knew from where the message came."""
+    topmost = next((field for name, field in fields(header) if name == "received"), b"")
+    match = _ARRIVAL.match(topmost)
+    return Arrival(*(group.decode("ascii", "replace") for group in match.groups())) if match else None
+
+
+_ARRIVAL = re.compile(
+    rb"Received:\s+from\s+\S+\s+\(\[(?:IPv6:)?([^]\s]+)\]\)\s+by\s+(\S+)\s+with\s+(\w+)\s+id\s+([^;\s]+)"
+)
+
+
 @lru_cache(8)
 def _date(now: datetime) -> str:
     """Many messages come in one second."""

@@ -1,0 +1,122 @@
+"""What users have said of the mail that came from a network, or from a domain that proved to be its author's.
+
+One SQLite file for the server's processes and commands.  Each account has one voice in each matter, however much it
+says, and what was said fades: nobody can make another's mail junk alone, and nobody is remembered for ever.  All of it
+blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from twisted_mail.interfaces import IVerdicts
+from twisted_mail.message.header import arrival_of, fields
+from twisted_mail.networks import neighbourhood
+from twisted_mail.policy.authresults import NAME, read_results, said_by
+from twisted_mail.sharedfile import SharedFile
+from twisted_mail.smtp.address import Address
+
+DAY = 86_400.0
+HALF_LIFE = 30 * DAY
+"""Seconds after which what was said counts half."""
+FORGOTTEN_AFTER = 6 * HALF_LIFE
+KEPT = 20
+"""Verdicts of one account on one network or domain: the last ones."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS verdict (
+    subject TEXT NOT NULL,    -- a network or a domain
+    account BLOB NOT NULL,    -- a digest: the file does not tell who gets mail from where
+    message TEXT NOT NULL,    -- our id
+    at REAL NOT NULL,
+    is_junk INTEGER NOT NULL,
+    PRIMARY KEY (subject, account, message)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS verdict_at ON verdict (at);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one account has said of a subject: how many messages, the older ones less."""
+
+    junk: float
+    good: float
+
+
+@implementer(IVerdicts)
+class Reputation:
+    """One object a process."""
+
+    def __init__(self, path: str, hostname: str, now: Callable[[], float]) -> None:
+        """*hostname*: by which our Received fields are known; *now*: Unix time.  The file is made when it is needed."""
+        self._file = SharedFile(path, _TABLES)
+        self._hostname = hostname
+        self._now = now
+
+    def close(self) -> None:
+        self._file.close()
+
+    def learn(self, account: Address, header: bytes, is_junk: bool) -> None:
+        """See `IVerdicts`."""
+        about = subjects_of(header, self._hostname)
+        if about is None:
+            return
+        message, subjects = about
+        now, voter = self._now(), _digest(account)
+        with self._file.writing() as database:
+            for subject in subjects:
+                database.execute(
+                    "INSERT INTO verdict VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET at = excluded.at, is_junk = excluded.is_junk",
+                    (subject, voter, message, now, is_junk),
+                )
+                database.execute(
+                    "DELETE FROM verdict WHERE subject = ?1 AND account = ?2 AND message NOT IN"
+                    " (SELECT message FROM verdict WHERE subject = ?1 AND account = ?2 ORDER BY at DESC LIMIT ?3)",
+                    (subject, voter, KEPT),
+                )
+            database.execute("DELETE FROM verdict WHERE at < ?", (now - FORGOTTEN_AFTER,))
+
+    def voices(self, subject: str) -> list[Voice]:
+        """Of all accounts that have said something.  Raises OSError."""
+        now = self._now()
+        with self._file.reading() as database:
+            query = "SELECT account, is_junk, at FROM verdict WHERE subject = ?"
+            rows = database.execute(query, (subject,)).fetchall()
+        said: dict[bytes, list[float]] = {}
+        for account, is_junk, at in rows:
+            said.setdefault(account, [0.0, 0.0])[0 if is_junk else 1] += 0.5 ** (max(now - at, 0.0) / HALF_LIFE)
+        return [Voice(junk, good) for junk, good in said.values()]
+
+
+def subjects_of(header: bytes, hostname: str) -> tuple[str, Sequence[str]] | None:
+    """Our id of a stranger's message, and what its reputation adds to: its network, and the domain that was proven.
+
+    None: it did not come from a stranger, or not to us.
+    """
+    arrival = arrival_of(header)
+    if arrival is None or arrival.hostname != hostname or arrival.protocol not in ("SMTP", "ESMTP", "ESMTPS"):
+        return None
+    network = neighbourhood(arrival.peer)
+    subjects = [network] if network else []
+    domain = _proven_domain(header, hostname)
+    return arrival.message_id, [*subjects, domain] if domain else subjects
+
+
+def _proven_domain(header: bytes, hostname: str) -> str:
+    """The author's, where our own checks have said so; empty otherwise."""
+    for name, field in fields(header):
+        value = field.partition(b":")[2]
+        if name == NAME.decode() and said_by(value) == hostname:
+            found = (each for each in read_results(value) if each.method == "dmarc" and each.result == "pass")
+            return next((each.properties.get("header.from", "").lower() for each in found), "")
+    return ""
+
+
+def _digest(account: Address) -> bytes:
+    return hashlib.sha256(str(account.key).encode()).digest()[:16]
