@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from twisted_mail import filterconfig, values
 from twisted_mail.delivery.chaos import Mishap
-from twisted_mail.junkconfig import Junk
+from twisted_mail.junkconfig import REJECT, Junk
 from twisted_mail.listenaddress import ListenAddress
 from twisted_mail.networks import Network
 from twisted_mail.protocols.destination import Destination
@@ -103,6 +103,8 @@ class Limits:
     """Messages of one account."""
     greeting_delay: int = setting(values.delay, "off")
     """Seconds before another server is greeted."""
+    early_talkers: str = setting(values.one_of(REJECT, "suspect"), REJECT)
+    """What becomes of those that speak before: see policy/suspicion.py."""
     transactions: int = setting(values.count, 1000)
     """Messages a connection."""
     hold: int = setting(values.duration_or_none, "30 days")

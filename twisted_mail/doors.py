@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from twisted.cred.portal import Portal
@@ -13,10 +13,11 @@ from twisted_mail.auth.directory import Directory
 from twisted_mail.config import ALL_TLS, Config
 from twisted_mail.content import MessageBuilder
 from twisted_mail.interfaces import IInquiries
+from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks
 from twisted_mail.offering import session_options
 from twisted_mail.pop3.server import SessionOptions as POP3Options
-from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener
+from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener, Silence
 from twisted_mail.protocols.http import WebSite
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
@@ -76,9 +77,7 @@ class Doors:
             offering = replace(service, options=replace(options, mechanisms=mechanisms))
             return SMTPServer(offering, listener, gone)
 
-        speaks_first = name in ALL_TLS or options.lmtp
-        silence = None if speaks_first else 0.0 if options.submission else float(config.limits.greeting_delay)
-        self._add(name, build, SMTP_IDLE, silence)
+        self._add(name, build, SMTP_IDLE, self._silences().get(name))
 
     def add_pop3(self, name: str, portal: Portal) -> None:
         """*portal* gives IMaildrops."""
@@ -96,16 +95,20 @@ class Doors:
 
         self._add(name, build, POP3_IDLE)
 
+    def _silences(self) -> Mapping[str, Silence]:
+        """On other listeners the client may speak at once, or does by TLS."""
+        limits, trusted = self._config.limits, Networks(self._config.checks.trusted)
+        strangers = Silence(limits.greeting_delay, limits.early_talkers == REJECT, trusted)
+        return {"smtp": strangers, "submission": Silence(exempt=trusted)}
+
     def add(self, name: str, factory: ConnectionFactory | WebSite) -> None:
         """Behind a proxy, if there is one for that service."""
         proxy = self._config.proxy
         behind = name in proxy.listeners
         self.factories[name] = ProxyFactory(factory, Networks(proxy.trusted), self._reactor) if behind else factory
 
-    def _add(self, name: str, build: Build, idle_limit: float, greeting_delay: float | None = None) -> None:
-        listener = Listener(
-            self.limits, self._reactor, self._certificates, name in ALL_TLS, idle_limit, name, greeting_delay
-        )
+    def _add(self, name: str, build: Build, idle_limit: float, silence: Silence | None = None) -> None:
+        listener = Listener(self.limits, self._reactor, self._certificates, name in ALL_TLS, idle_limit, name, silence)
         self.add(name, ConnectionFactory(listener, build))
 
     def _mechanisms(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twisted_mail import values
 from twisted_mail.policy.filters.filtered import OnFailure
-from twisted_mail.settings import Place, Reader, setting
+from twisted_mail.settings import Place, setting
 
 KINDS = ("python", "milter", "rspamd", "clamav")
 LISTENERS = ("smtp", "submission", "lmtp")
@@ -21,27 +21,18 @@ def name(value: object, place: Place) -> str:
     return written
 
 
-def _one_of(*words: str) -> Reader[str]:
-    def read(value: object, place: Place) -> str:
-        if value not in words:
-            raise ValueError(f'must be one of {", ".join(words)}; write {place.key.rpartition(".")[2]} = "{words[0]}"')
-        return str(value)
-
-    return read
-
-
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One of them."""
 
-    kind: str = setting(_one_of(*KINDS), "python")
+    kind: str = setting(values.one_of(*KINDS), "python")
     endpoint: str = setting(values.client_endpoint, "")
     """A client endpoint string: where it listens, if it is a program of its own."""
     timeout: int = setting(values.duration, "30 seconds")
     """For each answer."""
-    on_failure: str = setting(_one_of("auto", *(each.value for each in OnFailure)), "auto")
+    on_failure: str = setting(values.one_of("auto", *(each.value for each in OnFailure)), "auto")
     """Where there is none; `auto`: `accept` for a filter in Python, `tempfail` for the others."""
-    listeners: tuple[str, ...] = setting(values.list_of(_one_of(*LISTENERS), '"smtp"', empty=False), ["smtp"])
+    listeners: tuple[str, ...] = setting(values.list_of(values.one_of(*LISTENERS), '"smtp"', empty=False), ["smtp"])
     """Whose messages it sees."""
 
     @property

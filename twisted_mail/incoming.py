@@ -10,6 +10,7 @@ from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import IDeliveryTarget
+from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks
 from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.checked import Checked, CheckOptions, forget
@@ -58,7 +59,7 @@ class Incoming:
             self._handling,
             frozenset(checks.trusted_sealers),
             self._lists(self._lookups),
-            self._config.junk.action == "reject",
+            self._config.junk.action == REJECT,
             forget if self._counting is None else noting(self._counting),
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())

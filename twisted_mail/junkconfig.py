@@ -9,19 +9,13 @@ from twisted_mail.networks import Networks
 from twisted_mail.policy.lists import DNSList
 from twisted_mail.settings import Place, setting
 
-ACTIONS = ("junk", "reject")
+REJECT = "reject"
 
 
 def dns_list(value: object, place: Place) -> DNSList:
     """`ZONE`, or `ZONE=CODES`, a network of answers."""
     zone, equals, codes = values.text(value, place).partition("=")
     return DNSList(values.domain(zone, place), Networks((values.network(codes, place),)) if equals else None)
-
-
-def action(value: object, place: Place) -> str:
-    if value not in ACTIONS:
-        raise ValueError(f'must be one of {", ".join(ACTIONS)}; write action = "{ACTIONS[0]}"')
-    return str(value)
 
 
 _LISTS = values.list_of(dns_list, '"bl.example.net", "mixed.example.net=127.0.0.2"')
@@ -34,5 +28,5 @@ class Junk:
     block_lists: tuple[DNSList, ...] = setting(_LISTS, [])
     allow_lists: tuple[DNSList, ...] = setting(_LISTS, [])
     """They outweigh the others."""
-    action: str = setting(action, "junk")
-    """What happens to mail from an address on a block list: one of ACTIONS."""
+    action: str = setting(values.one_of("junk", REJECT), "junk")
+    """What happens to mail from an address on a block list."""

@@ -37,6 +37,9 @@ class Networks:
         return address is not None and any(address in network for network in self.networks)
 
 
+NOBODY = Networks(())
+
+
 @lru_cache(REMEMBERED)
 def host_key(host: str) -> str:
     """What counts as one host: an IPv4 address, a /64 of IPv6; empty for one of this machine, which is not counted."""

@@ -102,6 +102,15 @@ def mechanisms(value: object, place: Place) -> tuple[str, ...]:
     return tuple(name for name in PASSWORD_MECHANISMS if name in names)
 
 
+def one_of(*words: str) -> Reader[str]:
+    def read_word(value: object, place: Place) -> str:
+        if value not in words:
+            raise ValueError(f'must be one of {", ".join(words)}; write {place.key.rpartition(".")[2]} = "{words[0]}"')
+        return str(value)
+
+    return read_word
+
+
 def workers(value: object, place: Place) -> int:
     if value == "auto":
         return len(os.sched_getaffinity(0))

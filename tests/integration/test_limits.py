@@ -259,7 +259,7 @@ def open_files(server: ServerProcess) -> list[str]:
 
 
 def test_who_speaks_before_the_greeting_is_refused(new_server: Callable[..., ServerProcess]) -> None:
-    server = new_server('[limits]\ngreeting_delay = "1 second"\n')
+    server = new_server('[limits]\ngreeting_delay = "1 second"\n[checks]\ntrusted = []\n')
     server.start()
     with Wire(server.ports.smtp) as wire:
         wire.send(b"EHLO bot.example\r\nMAIL FROM:<spam@bot.example>\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from ipaddress import ip_network
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -12,7 +13,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.protocols.connection import Connection, ConnectionFactory, Farewell, Listener
+from twisted_mail.networks import Networks
+from twisted_mail.protocols.connection import Connection, ConnectionFactory, Farewell, Listener, Silence
 from twisted_mail.protocols.crowd import SWEEP_INTERVAL
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.transcript import Transcript
@@ -97,8 +99,8 @@ class ConnectionTests(SynchronousTestCase):
         assert isinstance(server, LineServer)
         return server, transport
 
-    def listen(self, greeting_delay: float | None) -> None:
-        listener = Listener(self.limits, self.clock, idle_limit=100, greeting_delay=greeting_delay)
+    def listen(self, silence: Silence) -> None:
+        listener = Listener(self.limits, self.clock, idle_limit=100, silence=silence)
         self.factory = ConnectionFactory(listener, LineServer)
 
     def lose(self, server: Connection) -> None:
@@ -113,7 +115,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([b"a\nb\nc\n"], writes)
 
     def test_silent_client_is_greeted_after_the_delay(self) -> None:
-        self.listen(2.0)
+        self.listen(Silence(2.0))
         server, transport = self.connect()
         self.clock.advance(1.9)
         self.assertEqual(b"", transport.value())
@@ -122,7 +124,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(b"hello\na\n", transport.value())
 
     def test_client_that_speaks_before_the_greeting_is_refused(self) -> None:
-        self.listen(2.0)
+        self.listen(Silence(2.0))
         server, transport = self.connect()
         server.dataReceived(b"a\n")
         self.assertEqual(b"", transport.value())
@@ -131,24 +133,44 @@ class ConnectionTests(SynchronousTestCase):
         self.lose(server)
         self.assertEqual((1, 0), (server.cleaned_up, self.limits.open))
 
+    def test_client_that_may_speak_before_the_greeting_is_remembered_for_it(self) -> None:
+        self.listen(Silence(2.0, refuses=False))
+        server, transport = self.connect()
+        server.dataReceived(b"a\n")
+        self.clock.advance(2.0)
+        server.dataReceived(b"b\n")
+        self.assertEqual((b"hello\na\nb\n", True), (transport.value(), server.origin.early))
+
+    def test_trusted_client_does_not_wait(self) -> None:
+        self.listen(Silence(2.0, exempt=Networks((ip_network("192.168.1.1"),))))
+        server, transport = self.connect()
+        self.assertEqual((b"hello\n", False), (transport.value(), server.origin.early))
+
     def test_client_that_is_lost_before_the_greeting_leaves_nothing_behind(self) -> None:
-        self.listen(2.0)
+        self.listen(Silence(2.0))
         server, transport = self.connect()
         self.lose(server)
         self.clock.advance(3.0)
         self.assertEqual((b"", 1, 0), (transport.value(), server.cleaned_up, self.limits.open))
 
-    def test_without_a_delay_octets_that_are_there_already_are_refused(self) -> None:
-        self.listen(0.0)
-        for sent, said in ((b"", b"hello\n"), (b"EHLO bot\r\n", b"bye EARLY\n")):
+    def test_without_a_delay_octets_that_are_there_already_are_noticed(self) -> None:
+        for refuses, sent, said in (
+            (True, b"", b"hello\n"),
+            (True, b"EHLO bot\n", b"bye EARLY\n"),
+            (False, b"", b"hello\n"),
+            (False, b"EHLO bot\n", b"hello\nEHLO bot\n"),
+        ):
+            self.listen(Silence(refuses=refuses))
             client, accepted = socket.socketpair()
             self.addCleanup(client.close)
             self.addCleanup(accepted.close)
             client.sendall(sent)
             transport = StringTransport()
             transport.socket = accepted  # type: ignore[attr-defined]  # as a TCP transport has it
-            self.factory.buildProtocol(None).makeConnection(transport)
+            server = self.factory.buildProtocol(None)
+            server.makeConnection(transport)
             self.assertEqual(said, transport.value())
+            server.connectionLost(Failure(ConnectionDone()))
 
     def test_octets_during_a_question_wait_and_reading_is_paused(self) -> None:
         server, transport = self.connect()

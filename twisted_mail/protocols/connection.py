@@ -25,6 +25,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail.networks import NOBODY, Networks
 from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates, tls_info
@@ -56,6 +57,18 @@ class Session(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A client must not speak before it is greeted (RFC 5321 §3.1)."""
+
+    seconds: float = 0.0
+    """For so long it is not greeted; 0: only what it has said already shows."""
+    refuses: bool = True
+    """Those who speak; else `Origin.early` tells."""
+    exempt: Networks = NOBODY
+    """Clients that may speak at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """What all connections of one listening port share."""
 
@@ -68,8 +81,8 @@ class Listener:
     """Seconds without an octet in either direction after which a connection is closed."""
     service: str = ""
     """Which one of [listen] it is, for the log and the counters."""
-    greeting_delay: float | None = None
-    """Seconds in which the client must be silent before it is greeted (RFC 5321 §3.1).  None: it may speak at once."""
+    silence: Silence | None = None
+    """None: the client may speak at once."""
 
 
 @implementer(IPushProducer)
@@ -279,9 +292,7 @@ class Connection(ABC, TwistedProtocol):
 
     async def _run(self) -> None:
         try:
-            if await self._spoke_too_early():
-                self.note("refused {peer}: {reply}", "connection.refused", reply="it spoke before the greeting")
-                self.say_goodbye(Farewell.EARLY, "Wait for the greeting before you say something")
+            if not await self._may_begin():
                 return
             self._session.greet()
             await self.converse()
@@ -301,14 +312,22 @@ class Connection(ABC, TwistedProtocol):
         text, dialogue = "the dialogue is kept: {why}", self._session.transcript.text()
         self.note(text, "dialogue.kept", level=LogLevel.debug, why=self._trouble, dialogue=dialogue)
 
-    async def _spoke_too_early(self) -> bool:
-        """Programs that only ever send, and never read, do."""
-        delay = self._listener.greeting_delay
-        if delay is None:
-            return False
-        if delay:
-            await deferLater(self._listener.clock, delay)
-        return not self._reading or _has_input(self._transport)
+    async def _may_begin(self) -> bool:
+        """Programs that only ever send, and never read, speak too early."""
+        silence = self._listener.silence
+        if silence is None or self.origin.peer in silence.exempt:
+            return True
+        if silence.seconds:
+            await deferLater(self._listener.clock, silence.seconds)
+        said = _taken_from(self._transport)
+        self._session.receive_data(said)
+        if not said and self._reading:
+            return True
+        self.origin = replace(self.origin, early=True)
+        if silence.refuses:
+            self.note("refused {peer}: {reply}", "connection.refused", reply="it spoke before the greeting")
+            self.say_goodbye(Farewell.EARLY, "Wait for the greeting before you say something")
+        return not silence.refuses
 
     def tls_established(self) -> None:
         """Note in `origin` what the handshake gave, if it was not noted yet."""
@@ -316,13 +335,13 @@ class Connection(ABC, TwistedProtocol):
             self.origin = replace(self.origin, tls=info)
 
 
-def _has_input(transport: Any) -> bool:
-    """Whether octets have arrived that the reactor has not read; they are taken from it."""
+def _taken_from(transport: Any) -> bytes:
+    """Octets that have arrived and that the reactor has not read."""
     connection = getattr(transport, "socket", None)
     try:
-        return connection is not None and bool(connection.recv(4096, socket.MSG_DONTWAIT))
+        return b"" if connection is None else connection.recv(4096, socket.MSG_DONTWAIT)
     except OSError:  # nothing there, or lost: the reactor will find out
-        return False
+        return b""
 
 
 def _notice_the_gone(handle: socket.socket) -> None:

@@ -280,7 +280,7 @@ class SMTPServer(Connection):
         if refusal := self.change_peer(client.address) if client.address else None:
             self.say_goodbye(Farewell.OVERLOAD, refusal)
             raise CancelledError
-        self.origin = replace(self.origin, hello=client.hello, extended=client.extended)
+        self.origin = replace(self.origin, hello=client.hello, extended=client.extended, early=False)
 
     def _end_login(self) -> None:
         if self._log_out is not None:

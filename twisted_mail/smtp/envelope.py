@@ -134,5 +134,7 @@ class Origin:
     extended: bool = False
     """It was EHLO or LHLO."""
     tls: TLSInfo | None = None
+    early: bool = False
+    """It spoke before it was greeted, see `protocols.connection.Silence`."""
     user: str = ""
     """The authenticated account, `alice@example.org`, or an empty text."""
