@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_mail.interfaces import IVerdicts
 from twisted_mail.message.header import Passage, received
 from twisted_mail.policy.authresults import MethodResult, authentication_results
-from twisted_mail.policy.reputation import HALF_LIFE, KEPT, Reputation, Voice, subjects_of
+from twisted_mail.policy.esteem import Esteem, Voice
+from twisted_mail.policy.reputation import DAY, HALF_LIFE, KEPT, Reputation, subjects_of
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import Origin, TLSInfo
 
@@ -83,29 +84,44 @@ class ReputationTests(SynchronousTestCase):
         self.reputation.learn(ALICE, header_of("bb", "192.0.2.99"), True)
         self.reputation.learn(BOB, header_of("aa"), False)
         for subject in ("192.0.2.0/24", "news.example"):
-            voices = self.open().voices(subject)  # another process
+            voices = self.open().esteem(subject).voices  # another process
             self.assertCountEqual([Voice(2, 0), Voice(0, 1)], voices)
-        self.assertEqual([], self.reputation.voices("198.51.100.0/24"))
+        self.assertEqual([], self.reputation.esteem("198.51.100.0/24").voices)
 
     def test_last_word_on_a_message_counts(self) -> None:
         for is_junk in (True, True, False):
             self.reputation.learn(ALICE, header_of("aa"), is_junk)
-        self.assertEqual([Voice(0, 1)], self.reputation.voices("news.example"))
+        self.assertEqual([Voice(0, 1)], self.reputation.esteem("news.example").voices)
 
     def test_who_says_much_is_not_heard_more_than_others(self) -> None:
         for number in range(KEPT + 5):
             self.now += 1
             self.reputation.learn(ALICE, header_of(f"{number:x}"), number >= 5)
-        (voice,) = self.reputation.voices("news.example")
+        (voice,) = self.reputation.esteem("news.example").voices
         self.assertEqual((KEPT, 0), (round(voice.junk), voice.good))
 
     def test_what_was_said_fades_and_is_forgotten(self) -> None:
         self.reputation.learn(ALICE, header_of("aa"), True)
         self.now += HALF_LIFE
-        self.assertEqual([Voice(0.5, 0)], self.reputation.voices("news.example"))
+        self.assertEqual([Voice(0.5, 0)], self.reputation.esteem("news.example").voices)
         self.now += 6 * HALF_LIFE
         self.reputation.learn(BOB, header_of("bb", "198.51.100.7", b""), True)
-        self.assertEqual([], self.reputation.voices("news.example"))
+        self.assertEqual([], self.reputation.esteem("news.example").voices)
+
+    def test_mail_that_nobody_complains_of_is_counted_day_by_day(self) -> None:
+        for _ in range(3):
+            self.reputation.count({"192.0.2.0/24": 2, "news.example": 1})
+            self.reputation.count({"192.0.2.0/24": 2})
+            self.now += DAY
+        found = self.reputation.esteem("192.0.2.0/24")
+        self.assertEqual((3, True), (found.days, 11 < found.seen < 12))
+        self.now += 5 * HALF_LIFE
+        self.reputation.count({"192.0.2.0/24": 1})
+        self.assertEqual(3, self.reputation.esteem("192.0.2.0/24").days)
+        self.now += HALF_LIFE
+        self.reputation.count({})
+        self.assertEqual(1, self.reputation.esteem("192.0.2.0/24").days)
+        self.assertEqual(Esteem("nobody.example", [], 0.0, 0), self.reputation.esteem("nobody.example"))
 
     def test_what_came_otherwise_teaches_nothing_and_makes_no_file(self) -> None:
         self.reputation.learn(ALICE, b"Subject: hello\n\n", True)
@@ -115,7 +131,7 @@ class ReputationTests(SynchronousTestCase):
         with open(self.path, "w") as file:
             file.write("no database, " * 1000)
         self.assertRaises(OSError, self.reputation.learn, ALICE, header_of("aa"), True)
-        self.assertRaises(OSError, self.reputation.voices, "news.example")
+        self.assertRaises(OSError, self.reputation.esteem, "news.example")
         os.unlink(self.path)
         self.reputation.learn(ALICE, header_of("aa"), True)
-        self.assertEqual([Voice(1, 0)], self.reputation.voices("news.example"))
+        self.assertEqual([Voice(1, 0)], self.reputation.esteem("news.example").voices)

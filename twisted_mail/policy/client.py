@@ -1,4 +1,5 @@
-"""What is known of a client before its message is here: SPF of sender and HELO, and the names of its address (iprev).
+"""What is known of a client before its message is here: SPF of sender and HELO, the names of its address (iprev), and
+whether it is what it calls itself.
 
 All are looked up while the message is on its way, and remembered for the client's next one.
 """
@@ -17,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_mail.policy.authresults import MethodResult
 from twisted_mail.policy.dns import LookupFailed, Lookups, give_up, within
+from twisted_mail.policy.hello import Hello, judge_hello
 from twisted_mail.policy.spf import MAX_NAMES, Client, Outcome, check_host
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.address import Address
@@ -54,6 +56,8 @@ class ClientFindings:
     """Where `reverse` is PASS."""
     hello: Outcome | None = None
     """SPF of the name that HELO gave, beside that of a sender; None: not known."""
+    called: Hello = Hello.UNKNOWN
+    """How good that name is."""
 
     def results(self) -> list[MethodResult]:
         whose = {"smtp.mailfrom": self.sender} if self.sender else {"smtp.helo": self.spf.domain}
@@ -96,14 +100,16 @@ class ClientChecks:
         # under way while SPF of the sender is
         reverse = self._begin(find_reverse(self._lookups, address), (Reverse.TEMPERROR, ""))
         hello = self._begin(self._spf(address, origin.hello, postmaster), None) if sender is not None else None
+        called = self._begin(judge_hello(self._lookups, origin.hello, address, self._hostname), Hello.UNKNOWN)
         try:
             late = Outcome(Result.TEMPERROR, (sender or postmaster).domain, "its look-ups take too long")
             spf = await within(TIME_LIMIT, self._spf(address, origin.hello, sender or postmaster), self._clock, late)
             result, name = await reverse
-            return ClientFindings(address, spf, str(sender or ""), result, name, None if hello is None else await hello)
+            by_hello = None if hello is None else await hello
+            return ClientFindings(address, spf, str(sender or ""), result, name, by_hello, await called)
         finally:
-            give_up(reverse)
-            give_up(hello)
+            for work in (reverse, hello, called):
+                give_up(work)
 
     async def _spf(self, address: str, hello: str, sender: Address) -> Outcome:
         whole = f"{sender.local_part}@{sender.domain}"

@@ -1,15 +1,14 @@
 """What users have said of the mail that came from a network, or from a domain that proved to be its author's.
 
 One SQLite file for the server's processes and commands.  Each account has one voice in each matter, however much it
-says, and what was said fades: nobody can make another's mail junk alone, and nobody is remembered for ever.  All of it
-blocks: call it in a thread.
+says, and what was said fades: nobody can make another's mail junk alone, and nobody is remembered for ever.  Beside it
+is counted how much came of which nobody says anything.  All of it blocks: call it in a thread.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from zope.interface import implementer
 
@@ -17,6 +16,7 @@ from twisted_mail.interfaces import IVerdicts
 from twisted_mail.message.header import arrival_of, fields
 from twisted_mail.networks import neighbourhood
 from twisted_mail.policy.authresults import NAME, read_results, said_by
+from twisted_mail.policy.esteem import Esteem, Voice
 from twisted_mail.sharedfile import SharedFile
 from twisted_mail.smtp.address import Address
 
@@ -37,15 +37,14 @@ CREATE TABLE IF NOT EXISTS verdict (
     PRIMARY KEY (subject, account, message)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS verdict_at ON verdict (at);
+CREATE TABLE IF NOT EXISTS seen (
+    subject TEXT NOT NULL,
+    day INTEGER NOT NULL,     -- since 1970
+    messages INTEGER NOT NULL,
+    PRIMARY KEY (subject, day)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_day ON seen (day);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What one account has said of a subject: how many messages, the older ones less."""
-
-    junk: float
-    good: float
 
 
 @implementer(IVerdicts)
@@ -82,30 +81,45 @@ class Reputation:
                 )
             database.execute("DELETE FROM verdict WHERE at < ?", (now - FORGOTTEN_AFTER,))
 
-    def voices(self, subject: str) -> list[Voice]:
-        """Of all accounts that have said something.  Raises OSError."""
+    def count(self, messages: Mapping[str, int]) -> None:
+        """So many that were no junk came from each subject today.  Raises OSError."""
+        today = int(self._now() // DAY)
+        with self._file.writing() as database:
+            database.executemany(
+                "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
+                [(subject, today, count) for subject, count in messages.items()],
+            )
+            database.execute("DELETE FROM seen WHERE day < ?", (today - FORGOTTEN_AFTER // DAY,))
+
+    def esteem(self, subject: str) -> Esteem:
+        """Raises OSError."""
         now = self._now()
         with self._file.reading() as database:
-            query = "SELECT account, is_junk, at FROM verdict WHERE subject = ?"
-            rows = database.execute(query, (subject,)).fetchall()
-        said: dict[bytes, list[float]] = {}
-        for account, is_junk, at in rows:
-            said.setdefault(account, [0.0, 0.0])[0 if is_junk else 1] += 0.5 ** (max(now - at, 0.0) / HALF_LIFE)
-        return [Voice(junk, good) for junk, good in said.values()]
+            said = database.execute("SELECT account, is_junk, at FROM verdict WHERE subject = ?", (subject,)).fetchall()
+            seen = database.execute("SELECT day, messages FROM seen WHERE subject = ?", (subject,)).fetchall()
+        voices: dict[bytes, list[float]] = {}
+        for account, is_junk, at in said:
+            voices.setdefault(account, [0.0, 0.0])[0 if is_junk else 1] += _weight(now - at)
+        today = int(now // DAY)
+        messages = sum(count * _weight((today - day) * DAY) for day, count in seen)
+        earlier = sum(1 for day, _ in seen if day < today)
+        return Esteem(subject, [Voice(junk, good) for junk, good in voices.values()], messages, earlier)
 
 
 def subjects_of(header: bytes, hostname: str) -> tuple[str, Sequence[str]] | None:
-    """Our id of a stranger's message, and what its reputation adds to: its network, and the domain that was proven.
+    """Our id of a stranger's message, and whose reputation it adds to: its network's, and that of the domain proven.
 
     None: it did not come from a stranger, or not to us.
     """
     arrival = arrival_of(header)
     if arrival is None or arrival.hostname != hostname or arrival.protocol not in ("SMTP", "ESMTP", "ESMTPS"):
         return None
-    network = neighbourhood(arrival.peer)
-    subjects = [network] if network else []
-    domain = _proven_domain(header, hostname)
-    return arrival.message_id, [*subjects, domain] if domain else subjects
+    return arrival.message_id, subjects(arrival.peer, _proven_domain(header, hostname))
+
+
+def subjects(peer: str, domain: str) -> list[str]:
+    """*peer*: the client's address; *domain*: the author's, where it is proven.  The one that says more comes last."""
+    return [subject for subject in (neighbourhood(peer), domain) if subject]
 
 
 def _proven_domain(header: bytes, hostname: str) -> str:
@@ -116,6 +130,11 @@ def _proven_domain(header: bytes, hostname: str) -> str:
             found = (each for each in read_results(value) if each.method == "dmarc" and each.result == "pass")
             return next((each.properties.get("header.from", "").lower() for each in found), "")
     return ""
+
+
+def _weight(age: float) -> float:
+    """*age*: seconds."""
+    return float(0.5 ** (max(age, 0.0) / HALF_LIFE))
 
 
 def _digest(account: Address) -> bytes:
