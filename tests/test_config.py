@@ -75,6 +75,11 @@ WRONG = {
     '[junk]\nblock_lists = ["a b"]': (2, "junk.block_lists", 'as in "example.net"'),
     '[junk]\nallow_lists = ["bl.example.net=2"]': (2, "junk.allow_lists", "like"),
     '[junk]\naction = "drop"': (2, "junk.action", 'write action = "junk"'),
+    '[junk]\ngreylist_points = "3"': (2, "junk.greylist_points", "without quotes"),
+    "[junk]\ngreylist_points = 0": (2, "junk.greylist_points", "over 0"),
+    "[junk]\ngreylist_delay = 5": (2, "junk.greylist_delay", '"5 minutes"'),
+    "[checks]\nenabled = false\n[junk]\ngreylist = true": (4, "junk.greylist", "enabled = true"),
+    '[limits]\nearly_talkers = "drop"': (2, "limits.early_talkers", "must be one of reject, suspect"),
     '[checks]\nenabled = false\n[junk]\nblock_lists = ["bl.example.net"]': (
         *(4, "junk.block_lists"),
         "enabled = true",

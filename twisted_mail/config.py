@@ -283,6 +283,11 @@ class Config:
         return os.path.join(self.server_folder, "reputation.sqlite")
 
     @property
+    def greylist_file(self) -> str:
+        """Who has been asked to come again (policy/greylist.py)."""
+        return os.path.join(self.server_folder, "greylist.sqlite")
+
+    @property
     def directory_file(self) -> str:
         """Domains, accounts and aliases (auth/directory.py)."""
         return os.path.join(self.server_folder, "directory.sqlite")
@@ -332,11 +337,10 @@ def _check_oauth(file: SettingsFile, oauth: OAuth) -> None:
 
 
 def _check_junk(file: SettingsFile, config: Config) -> None:
-    for name in ("block_lists", "allow_lists"):
-        if getattr(config.junk, name) and not config.checks.enabled:
-            raise file.place(f"junk.{name}").error(
-                "needs the checks of received mail; write enabled = true in [checks]"
-            )
+    for name in ("block_lists", "allow_lists", "greylist"):
+        place = file.place(f"junk.{name}")
+        if getattr(config.junk, name) and place.is_written and not config.checks.enabled:
+            raise place.error("needs the checks of received mail; write enabled = true in [checks]")
 
 
 def _with_acme(file: SettingsFile, config: Config) -> Config:

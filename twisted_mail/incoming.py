@@ -1,4 +1,4 @@
-"""Mail from other servers, put together: the checks of who sent it, and the reports about them."""
+"""Mail from other servers, put together: the checks, what becomes of it, and the reports to others about them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from twisted_mail.content import Blocking
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks
+from twisted_mail.policy.acquaintances import Acquaintances
 from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.checked import Checked, CheckOptions, forget
 from twisted_mail.policy.counting import Counting, noting
 from twisted_mail.policy.dmarcreports import DMARCReports
 from twisted_mail.policy.dns import CachedLookups, Lookups
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.greylist import Greylist, Greylisting, Terms
+from twisted_mail.policy.judging import Judge
 from twisted_mail.policy.lists import AddressLists
 from twisted_mail.policy.reporting import Reporting
+from twisted_mail.policy.reputation import Reputation
 from twisted_mail.policy.resultstore import ResultStore
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import parse_address
@@ -31,7 +35,9 @@ DMARC = "dmarc"
 class Incoming:
     """The checks of one process; it counts for the reports, which one process alone sends."""
 
-    def __init__(self, config: Config, directory: Directory, disk: Blocking, reactor: Any) -> None:
+    def __init__(
+        self, config: Config, directory: Directory, reputation: Reputation, disk: Blocking, reactor: Any
+    ) -> None:
         """*disk*: how to wait for it; *reactor*: a clock, and what a resolver needs."""
         self._config = config
         self._directory = directory
@@ -41,9 +47,15 @@ class Incoming:
         self._store: ResultStore[Row] | None = None
         self._counting: Counting[Row] | None = None
         self._reporting: Reporting[Row] | None = None
+        self._acquaintances = Acquaintances(reputation, disk, reactor)
+        self._greylist: Greylist | None = None
         if not config.checks.enabled or config.file is None:  # demo mode asks nobody
             return
         self._lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
+        junk = config.junk
+        if junk.greylist:
+            terms = Terms(junk.greylist_points, junk.greylist_delay, junk.greylist_memory)
+            self._greylist = Greylist(config.greylist_file, terms)
         if config.checks.reports_from:
             self._store = ResultStore(os.path.join(config.server_folder, "dmarc.sqlite"), Row)
             self._counting = Counting(self._store, disk, reactor)
@@ -59,7 +71,7 @@ class Incoming:
             self._handling,
             frozenset(checks.trusted_sealers),
             self._lists(self._lookups),
-            self._config.junk.action == REJECT,
+            self._judge(),
             forget if self._counting is None else noting(self._counting),
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
@@ -70,12 +82,20 @@ class Incoming:
             return None
         return AddressLists(lookups, junk.block_lists, junk.allow_lists, self._reactor)
 
+    def _judge(self) -> Judge:
+        greylist = self._greylist
+        greylisting = None if greylist is None else Greylisting(greylist, self._disk, self._reactor)
+        return Judge(self._config.junk.action == REJECT, self._acquaintances, greylisting)
+
     def _handling(self, domain: str) -> Handling:
         return Handling(self._directory.domain_attributes(domain).get(DMARC, Handling.REJECT.value))
 
     def start(self, reports: IDeliveryTarget | None) -> None:
         """*reports* takes those that are due; None: another process sends them."""
-        if self._lookups is None or self._counting is None or self._store is None:
+        if self._lookups is None:
+            return
+        self._acquaintances.start()
+        if self._counting is None or self._store is None:
             return
         self._counting.start()
         if reports is not None:
@@ -92,5 +112,8 @@ class Incoming:
 
     def stop(self) -> None:
         """Blocks for the disk, a moment."""
+        self._acquaintances.stop()
+        if self._greylist is not None:
+            self._greylist.close()
         if self._counting is not None:
             self._counting.stop()

@@ -149,7 +149,7 @@ class House:
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
         self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
-        self._checks = Incoming(config, self.directory, disk, reactor)
+        self._checks = Incoming(config, self.directory, self._reputation, disk, reactor)
         filters = Filtering(config, disk, self._new_message, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
         from_strangers = RateLimited(

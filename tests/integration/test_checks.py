@@ -37,6 +37,9 @@ RECORDS: Records = {
 }
 
 
+DATE = "Sat, 28 Nov 2026 16:00:00 +0000"
+
+
 @pytest.fixture
 def zones() -> Iterator[Zones]:
     with Zones(RECORDS) as running:
@@ -57,7 +60,8 @@ def send(server: ServerProcess, sender: str, to: User, *, author: str = "", more
         client.ehlo("mx.example.net")
         client.mail(sender)
         assert client.rcpt(to.address)[0] == 250
-        return client.data(f"{more}From: <{author or sender}>\r\nSubject: hello\r\n\r\nHello\r\n".encode())
+        letter = f"{more}From: <{author or sender}>\r\nDate: {DATE}\r\nMessage-ID: <1@x.example>\r\n\r\nHello\r\n"
+        return client.data(letter.encode())
 
 
 def test_true_message_arrives_with_the_results(server: ServerProcess) -> None:

@@ -40,13 +40,13 @@ def shown(server: ServerProcess, user: User) -> dict[str, object]:
 
 
 def test_quarantined_message_is_fetched_as_junk_and_deleted_there(new_server: NewServer, zones: Zones) -> None:
-    server = new_server(f"{zones.settings}[checks]\ntrusted = []\n", accounts=2)
+    server = new_server(f"{zones.settings}[checks]\ntrusted = []\n[junk]\ngreylist = false\n", accounts=2)
     server.start()
     user = server.new_user()
     assert send(server, "alice@example.net", user, author="ceo@mild.example", more="X-Junk: no\r\n")[0] == 250
     assert send(server, "alice@example.net", user, more="X-Junk: yes; forged\r\n")[0] == 250
     (good,) = fetch(server, user)
-    assert b"X-Junk" not in good.octets
+    assert b"\r\nX-Junk: no (-0.5 of 5);\r\n -0.5 proven to be from example.net (DMARC)\r\n" in good.octets
     assert (shown(server, user)["messages"], shown(server, user)["junk"]) == (1, 1)
     (junk,) = junk_of(server, user, delete=True)
     reason = b"not proven to be from mild.example (DMARC p=quarantine of mild.example)"
@@ -63,6 +63,7 @@ def test_quarantined_message_is_fetched_as_junk_and_deleted_there(new_server: Ne
 LISTS = """[checks]
 trusted = []
 [junk]
+greylist = false
 block_lists = ["dead.example", "unwilling.example", "bl.example"]
 allow_lists = ["wl.example"]
 """
@@ -83,7 +84,7 @@ def test_mail_from_a_listed_address_is_junk_unless_it_is_allowed(new_server: New
     user = server.new_user()
     assert send(server, "alice@example.net", user)[0] == 250
     (junk,) = junk_of(server, user)
-    assert b"X-Junk: yes (5 of 5);\n +5 127.0.0.1 is on bl.example (127.0.0.2)\n" in junk
+    assert b"X-Junk: yes (5.5 of 5);\n +6 127.0.0.1 is on bl.example (127.0.0.2);\n -0.5 proven" in junk
     assert fetch(server, user) == []
     server.stop()
     zones.records["1.0.0.127.wl.example"] = {"A": ["127.0.5.1"]}

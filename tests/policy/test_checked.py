@@ -26,14 +26,19 @@ from twisted_mail.policy.client import REMEMBERED_FOR, TIME_LIMIT
 from twisted_mail.policy.dkim.canonical import body_hashes
 from twisted_mail.policy.dkim.sign import WHOLE_BODY
 from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.judging import Judge
 from twisted_mail.policy.lists import AddressLists, DNSList
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
 from twisted_mail.smtp.reply import SMTPError
 
-LETTER = b"From: Alice <alice@example.net>\nSubject: hello\n\nHello\n"
+LETTER = (
+    b"From: Alice <alice@example.net>\nDate: Sat, 28 Nov 2026 16:00:00 +0000\nMessage-ID: <1@example.net>\n"
+    b"Subject: hello\n\nHello\n"
+)
 ZONE: Mapping[str, Any] = {
     "192.0.2.1": {"PTR": ["mx.example.net."]},
+    "client.example": {"A": ["192.0.2.1"]},
     "mx.example.net": {"A": ["192.0.2.1"]},
     "example.net": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
     "_dmarc.example.net": {"TXT": ["v=DMARC1; p=reject"]},
@@ -48,6 +53,7 @@ KEYS: Mapping[str, Any] = {
 }
 HANDLINGS = {"tags.example": Handling.TAG}
 
+PROVEN = Evidence(-0.5, "proven to be from example.net (DMARC)")
 FORGED = Evidence(ENOUGH, "not proven to be from mild.example (DMARC p=quarantine of mild.example)")
 
 
@@ -62,14 +68,14 @@ class CheckedTests(SynchronousTestCase):
     def use_list(self, *, rejects: bool) -> None:
         records = Records({**ZONE, "1.2.0.192.bl.example": {"A": ["127.0.0.2"]}})
         lists = AddressLists(records, [DNSList("bl.example")], [], self.clock)
-        self.more = {"lists": lists, "rejects_listed": rejects}
+        self.more = {"lists": lists, "judge": Judge(rejects)}
         self.use(records)
 
     def test_listed_client_is_junk(self) -> None:
         self.use_list(rejects=False)
-        listed = Evidence(ENOUGH, "192.0.2.1 is on bl.example (127.0.0.2)")
+        listed = Evidence(6.0, "192.0.2.1 is on bl.example (127.0.0.2)")
         self.taken()
-        self.assertEqual((listed,), self.inner.evidence[-1])
+        self.assertEqual((listed, PROVEN), self.inner.evidence[-1])
         self.taken(text=LETTER.replace(b"example.net", b"mild.example"))
         self.assertEqual((FORGED, listed), self.inner.evidence[-1])
 
@@ -170,7 +176,7 @@ class CheckedTests(SynchronousTestCase):
     def test_verdict_of_the_sender_goes(self) -> None:
         text = self.taken(text=b"x-junk: yes; because\n I say so\n" + LETTER)
         self.assertTrue(text.endswith("header.from=example.net\n" + LETTER.decode()), text)
-        self.assertEqual((), self.inner.evidence[-1])
+        self.assertEqual((PROVEN,), self.inner.evidence[-1])
 
     def test_forgery_for_a_domain_that_tags_is_delivered(self) -> None:
         text = LETTER.replace(b"example.net", b"bank.example")

@@ -46,6 +46,7 @@ class CountersTests(CountersCase):
             ("connection.refused", {}, ("connections_refused_total", "smtp")),
             ("message.stored", {"mailboxes": ["a"]}, ("stored_total",)),
             ("message.filtered", {"filter": "x", "action": "refused"}, ("filtered_total", "x", "refused")),
+            ("message.checked", {"action": "greylist"}, ("checked_total", "greylist")),
             ("filter.failed", {"filter": "x"}, ("filter_failures_total", "x")),
             ("message.queued", {}, ("queued_total",)),
             ("messages.deleted", {"count": 1}, ("pop3_deleted_total",)),
@@ -75,6 +76,8 @@ class CountersTests(CountersCase):
         numbers = self.counters.numbers
         for outcome in ("refused", "failed"):
             self.assertEqual(1, numbers.total("mailserver_messages_total", outcome))
+        self.happens("message.refused", stage="DATA", reply="451 4.7.1 come again")
+        self.assertEqual(2, numbers.total("mailserver_messages_total", "refused"))
 
     def test_top_is_no_octets(self) -> None:
         self.happens("message.retrieved", count=3, octets=100, lines=None)

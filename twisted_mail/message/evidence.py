@@ -28,6 +28,10 @@ class Evidence:
     reason: str
     """For people, one clause: `192.0.2.1 is on bl.example (127.0.0.2)`."""
 
+    def __str__(self) -> str:
+        """`+5 192.0.2.1 is on bl.example (127.0.0.2)`; a reason may hold anything."""
+        return f"{self.points:+g} {re.sub(r'[^ -~]|;', '?', self.reason)[:LONGEST_REASON]}"
+
 
 def points_of(evidence: Sequence[Evidence]) -> float:
     """All together, in tenths."""
@@ -41,7 +45,7 @@ def is_junk(evidence: Sequence[Evidence]) -> bool:
 def junk_field(evidence: Sequence[Evidence]) -> bytes:
     """`X-Junk: yes (6.5 of 5)` and a line for each reason; LF line ends.  Reasons may hold anything; at least one."""
     lines = [f"{NAME}: {'yes' if is_junk(evidence) else 'no'} ({points_of(evidence):g} of {ENOUGH:g})"]
-    lines += (f"{each.points:+g} {re.sub(r'[^ -~]|;', '?', each.reason)[:LONGEST_REASON]}" for each in evidence)
+    lines += map(str, evidence)
     return f"{SEPARATOR.join(lines)}\n".encode("ascii")
 
 

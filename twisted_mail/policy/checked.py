@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, disk_refusal
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
-from twisted_mail.message.evidence import ENOUGH, Evidence, without_junk_fields
+from twisted_mail.message.evidence import points_of, without_junk_fields
+from twisted_mail.message.header import message_id_of
 from twisted_mail.networks import Networks
 from twisted_mail.policy.arc.verify import verify as verify_chain
 from twisted_mail.policy.authors import author_domains
@@ -27,7 +28,9 @@ from twisted_mail.policy.dkim.verify import Result, verify
 from twisted_mail.policy.dmarc import DMARCResult, Identifiers, Verdict, evaluate_all
 from twisted_mail.policy.dns import Lookups, give_up, within
 from twisted_mail.policy.findings import NO_CHAIN, Action, Findings, Handling, identifiers_of, trusted_forwarder
+from twisted_mail.policy.judging import MEMORYLESS, Judge, Judgement
 from twisted_mail.policy.lists import AddressLists, Standing
+from twisted_mail.policy.suspicion import Known
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -50,8 +53,8 @@ class CheckOptions:
     """Domains of forwarders whose ARC seals are believed."""
     lists: AddressLists | None = None
     """Of clients; None: nobody is asked."""
-    rejects_listed: bool = False
-    """Mail from a blocked client is refused, not junk."""
+    judge: Judge = MEMORYLESS
+    """What becomes of the messages."""
     note: Callable[[Findings, Action], None] = forget
     """Told of each message."""
 
@@ -138,34 +141,37 @@ class _CheckedDelivery(FilterDelivery):
         options = self._checked.options
         findings = await self._checked.findings(await self._client, message)
         results = findings.results()
-        action = findings.action(self._handling())
-        options.note(findings, action)
+        wanted = findings.action(self._handling())
+        options.note(findings, wanted)
         standing = Standing(self._origin.peer) if self._standing is None else await self._standing
-        evidence = [Evidence(ENOUGH, findings.suspicion())] if action is Action.JUNK else []
-        refusal = findings.refusal()
-        if standing.is_blocked and action in (Action.ACCEPT, Action.JUNK):
-            action = Action.REJECT if options.rejects_listed else Action.JUNK
-            evidence.append(Evidence(ENOUGH, standing.reason()))
-            refusal = standing.refusal()
-        self._checked.log.info(
-            "{findings} for the message from {sender}",
-            event="message.checked",
-            findings=" ".join(f"{each.method}={each.result}" for each in results),
-            sender=str(self._sender or ""),
-            session=self._origin.session,
-            id=message.id,
-            peer=self._origin.peer,
-            author=findings.dmarc.domain,
-            action=action.value,
-            **({"lists": text} if (text := str(standing)) else {}),
-        )
-        if action in (Action.REJECT, Action.DEFER):
-            raise SMTPError(refusal)
+        known = await options.judge.known(self._origin, findings, wanted, standing, message.header)
+        judgement = await options.judge.judge(known, str(self._sender or ""), self._domains)
+        self._note(message, known, judgement)
+        if judgement.refusal is not None:
+            raise SMTPError(judgement.refusal)
         others = without_junk_fields(without_results_of(options.hostname, message.header))
         if others != b"\n" and not others.endswith(b"\n\n"):
             others += b"\n"  # else our field would make a header of what is none, forged results and all
         message = message.with_header(others).with_fields(authentication_results(options.hostname, results))
-        return message.with_evidence(*evidence)
+        return message.with_evidence(*judgement.evidence)
+
+    def _note(self, message: Message, known: Known, judgement: Judgement) -> None:
+        texts = {"lists": str(known.lists), "greylisting": str(judgement.wait or "")}
+        self._checked.log.info(
+            "{findings} for the message from {sender}: {action}, {points:g} points",
+            event="message.checked",
+            findings=" ".join(f"{each.method}={each.result}" for each in known.findings.results()),
+            sender=str(self._sender or ""),
+            session=self._origin.session,
+            id=message.id,
+            message_id=message_id_of(message.header),
+            peer=self._origin.peer,
+            author=known.findings.dmarc.domain,
+            action=judgement.action.value,
+            points=points_of(judgement.evidence),
+            evidence="; ".join(map(str, judgement.evidence)),
+            **{name: text for name, text in texts.items() if text},
+        )
 
     def _handling(self) -> Handling:
         """The mildest of the recipients' domains: there is one answer for all."""

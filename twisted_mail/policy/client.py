@@ -7,7 +7,6 @@ All are looked up while the message is on its way, and remembered for the client
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_mail.policy.authresults import MethodResult
 from twisted_mail.policy.dns import LookupFailed, Lookups, give_up, within
 from twisted_mail.policy.hello import Hello, judge_hello
+from twisted_mail.policy.recent import Recent
 from twisted_mail.policy.spf import MAX_NAMES, Client, Outcome, check_host
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.address import Address
@@ -78,20 +78,16 @@ class ClientChecks:
         self._lookups = lookups
         self._hostname = hostname
         self._clock = clock
-        self._remembered: OrderedDict[tuple[str, str, str], tuple[float, ClientFindings]] = OrderedDict()
+        self._remembered: Recent[tuple[str, str, str], ClientFindings] = Recent(MAX_REMEMBERED, clock)
 
     async def find(self, origin: Origin, sender: Address | None) -> ClientFindings:
         """*origin* must have an address."""
         key = (origin.peer, str(sender or ""), origin.hello)
-        found = self._remembered.get(key)
-        if found is not None and found[0] > self._clock.seconds():
-            return found[1]
+        if (found := self._remembered.get(key)) is not None:
+            return found
         findings = await self._ask(origin, sender)
         if findings.spf.result is not Result.TEMPERROR:
-            self._remembered[key] = (self._clock.seconds() + REMEMBERED_FOR, findings)
-            self._remembered.move_to_end(key)
-            if len(self._remembered) > MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
+            self._remembered.put(key, findings, REMEMBERED_FOR)
         return findings
 
     async def _ask(self, origin: Origin, sender: Address | None) -> ClientFindings:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +17,8 @@ from twisted.internet.error import CannotListenError, ConnectError, ConnectionCl
 from twisted.internet.interfaces import IReactorTime, IResolver
 from twisted.names import dns
 from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError, ResolverError
+
+from twisted_mail.policy.recent import Recent
 
 TIMEOUTS = (1, 3)
 """Seconds before a question is asked again, and before it is given up."""
@@ -70,7 +71,7 @@ class CachedLookups:
         self._dns: Any = resolver  # the interface lacks most of the methods that its providers have
         self._clock = clock
         self._places = DeferredSemaphore(MAX_QUESTIONS)
-        self._cache: OrderedDict[tuple[int, str], tuple[float, tuple[Any, ...]]] = OrderedDict()
+        self._cache: Recent[tuple[int, str], tuple[Any, ...]] = Recent(MAX_CACHED, clock)
 
     async def txt(self, name: str) -> tuple[bytes, ...]:
         return tuple(b"".join(record.data) for record in await self._records(dns.TXT, name))
@@ -91,17 +92,13 @@ class CachedLookups:
         name = name.lower().removesuffix(".")
         if not is_name(name):
             return ()
-        remembered = self._cache.get((kind, name))
-        if remembered is not None and remembered[0] > self._clock.seconds():
-            return remembered[1]
+        if (remembered := self._cache.get((kind, name))) is not None:
+            return remembered
         async with self._places:
             records, ttl = await self._ask(kind, name)
         if sum(map(_size, records)) > LARGEST_CACHED:
             return records
-        self._cache[kind, name] = (self._clock.seconds() + ttl, records)
-        self._cache.move_to_end((kind, name))
-        if len(self._cache) > MAX_CACHED:
-            self._cache.popitem(last=False)
+        self._cache.put((kind, name), records, ttl)
         return records
 
     async def _ask(self, kind: int, name: str) -> tuple[tuple[Any, ...], float]:

@@ -34,6 +34,8 @@ class Action(Enum):
     ACCEPT = "accept"
     JUNK = "junk"
     """Accept it, and keep it apart."""
+    GREYLIST = "greylist"
+    """Not now: who sends it shall come again."""
     DEFER = "defer"
     REJECT = "reject"
 
@@ -85,6 +87,12 @@ class Findings:
             return Action.ACCEPT
         return _ACTIONS.get((self.dmarc.policy, self.dmarc.result), Action.ACCEPT)
 
+    @property
+    def proven(self) -> str:
+        """The author's domain, where it is that; empty: nobody knows."""
+        return self.dmarc.domain if self.dmarc.result is DMARCResult.PASS else ""
+
+    @property
     def suspicion(self) -> str:
         """Why the message is junk, where `action` says so: for the user."""
         owner = self.dmarc.policy_domain

@@ -60,8 +60,15 @@ class Standing:
     def is_blocked(self) -> bool:
         return bool(self.blocked_by) and not self.allowed_by
 
+    @property
     def reason(self) -> str:
+        """Why mail from there is junk."""
         return f"{self.address} is on {', '.join(self.blocked_by)}"
+
+    @property
+    def praise(self) -> str:
+        """Why it is not."""
+        return f"{self.address} is on {', '.join(self.allowed_by)}"
 
     def refusal(self) -> Reply:
         text = f"{self.address} is on the list {self.blocked_by[0]}\nAsk those who keep that list to take it off"

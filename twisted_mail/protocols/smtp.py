@@ -205,8 +205,12 @@ class SMTPServer(Connection):
             raise SMTPError.of(554, "6.3", f"{NO_BINARY}: {error}") from error
         except OSError as error:
             raise disk_refusal(error) from error
-        refusals = await self._delivery.deliver(message)
-        self._delivery = None  # delivered: nothing to abort
+        try:
+            refusals = await self._delivery.deliver(message)
+        except SMTPError as error:  # so that the log tells of what was refused, with the message's id
+            refusals = dict.fromkeys(self._recipients, error)
+        else:
+            self._delivery = None  # delivered: nothing to abort
         self._note_message(message, refusals, since)
         taken = Reply(250, "0.0", f"Stored as {message.id}")
         return {recipient: error.reply if error else taken for recipient, error in refusals.items()}

@@ -44,6 +44,12 @@ COUNTED: tuple[Metric, ...] = (
         ("service", "stage", "status"),
     ),
     Metric(
+        "mailserver_checked_total",
+        _COUNTER,
+        "Messages of strangers, by what their checks led to: accept, junk, greylist (to come again), defer or reject.",
+        ("action",),
+    ),
+    Metric(
         "mailserver_filtered_total",
         _COUNTER,
         "Messages of which a filter said something: refused, changed or thrown away.",
@@ -209,9 +215,11 @@ def _accepted(numbers: Numbers, event: LogEvent) -> None:
 
 def _refused(numbers: Numbers, event: LogEvent) -> None:
     service, stage, reply = _service(event), event["stage"], str(event["reply"])
+    status = _status_of(reply)
     if stage == "DATA":
-        numbers.add("mailserver_messages_total", service, "failed" if reply.startswith("4") else "refused")
-    numbers.add("mailserver_refusals_total", service, stage, _status_of(reply))
+        is_fault = reply.startswith("4") and not status.startswith("4.7.")  # those are a policy's, as greylisting
+        numbers.add("mailserver_messages_total", service, "failed" if is_fault else "refused")
+    numbers.add("mailserver_refusals_total", service, stage, status)
 
 
 def _command_refused(numbers: Numbers, event: LogEvent) -> None:
@@ -240,6 +248,7 @@ _RULES: Mapping[str, Callable[[Numbers, LogEvent], None]] = {
     "login.refused": lambda n, e: n.add("mailserver_logins_total", _service(e), "refused"),
     "message.accepted": _accepted,
     "message.refused": _refused,
+    "message.checked": lambda n, e: n.add("mailserver_checked_total", e["action"]),
     "message.filtered": lambda n, e: n.add("mailserver_filtered_total", e["filter"], e["action"]),
     "filter.failed": lambda n, e: n.add("mailserver_filter_failures_total", e["filter"]),
     "message.stored": lambda n, e: n.add("mailserver_stored_total", amount=len(e["mailboxes"])),

@@ -18,7 +18,7 @@ HAPPENINGS: Mapping[str, str] = {
     "login.refused": "a login failed",
     "message.accepted": "a client heard 250 to the end of a message",
     "message.refused": "MAIL, RCPT or the whole message was refused",
-    "message.checked": "a message of a stranger was checked: SPF, DKIM, DMARC",
+    "message.checked": "a message of a stranger was checked: who sent it, and what speaks for junk",
     "domain.reported": "the owner of another domain was told what was seen of it",
     "message.filtered": "a filter refused a message, changed it or threw it away",
     "filter.failed": "a filter did not answer, or raised an error",

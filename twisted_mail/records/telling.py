@@ -90,7 +90,12 @@ def _refused(w: _Words) -> str:
 def _checked(w: _Words) -> str:
     author = w.with_field(" in the name of ", "author")
     lists = w.with_field(", ", "lists")
-    return f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]{lists}: {w.action}; session {w.session}"
+    points = f"{float(w.points):g} points{w.with_field(' (', 'evidence', ')')}, " if w.points else ""
+    wait = w.with_field(", ", "greylisting")
+    return (
+        f"checked: {w.findings}, from <{w.sender}>{author} at [{w.peer}]{lists}: {points}"
+        f"{w.action}{wait}; session {w.session}"
+    )
 
 
 def _filtered(w: _Words) -> str:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.targets import ORIGIN, message, recipients, text_of
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.policy.filters.contract import FilterFailed, Mail
 from twisted_mail.policy.filters.rspamd import _Check
 from twisted_mail.smtp.reply import SMTPError
@@ -48,6 +49,12 @@ class VerdictTests(SynchronousTestCase):
 
     def test_spam_is_marked_and_a_mark_from_outside_goes(self) -> None:
         self.assertEqual(b"X-Spam: Yes\nSubject: hello\n\nHello\n", self.text("add header"))
+
+    def test_spam_is_junk(self) -> None:
+        for numbers, words in (({"score": 7.25, "required_score": 15}, " (7.25 of 15)"), ({"score": "high"}, "")):
+            mail = self.successResultOf(self.asking("add header", **numbers))
+            self.assertEqual((Evidence(ENOUGH, f"rspamd says: add header{words}"),), mail.message.evidence)
+        self.assertEqual((), self.successResultOf(self.asking("no action", score=1)).message.evidence)
 
     def test_subject_is_rewritten(self) -> None:
         wanted = b"X-Spam: Yes\nSubject: [SPAM] hello\n\nHello\n"

@@ -14,6 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.targets import ORIGIN, message, recipients, text_of
 from twisted_mail.content import MessageBuilder
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.policy.filters.contract import FilterFailed, Mail
 from twisted_mail.policy.milter import codec
 from twisted_mail.policy.milter.asked import Milter, MilterOptions
@@ -191,6 +192,12 @@ class MilterTests(TestCase):
         ):
             self.setUp()
             self.assertEqual(wanted, text_of(self.changed(answer, CONTINUE).message), answer)
+
+    def test_what_it_wants_kept_apart_is_junk(self) -> None:
+        for more in ((), (packet(b"b", b"another body\r\n"),)):
+            self.setUp()
+            message = self.changed(packet(b"q", b"it smells\0"), *more, CONTINUE).message
+            self.assertEqual((Evidence(ENOUGH, "a filter says: it smells"),), message.evidence)
 
     def test_body_is_replaced_by_all_pieces(self) -> None:
         mail = self.changed(packet(b"b", b"New: no field\r"), packet(b"p"), packet(b"b", b"\nbody\r\n"), CONTINUE)

@@ -15,6 +15,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from twisted_mail.content import Message, SpilledBody
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.message.header import without_field
 from twisted_mail.policy.filters.contract import FilterFailed, Inspection, Mail, in_time
 from twisted_mail.smtp.address import Address
@@ -28,7 +29,7 @@ _SPAM = Reply(554, "7.1", "This message is spam, says a filter of this server")
 _LATER = Reply(451, "7.1", "Try again later, says a filter of this server")
 REFUSALS: Mapping[str, Reply] = {"reject": _SPAM, "soft reject": _LATER, "greylist": _LATER}
 MARKS = ("add header", "rewrite subject", "quarantine")
-"""Verdicts with which it is delivered, marked as spam."""
+"""Verdicts with which it is delivered, as junk."""
 
 
 @implementer(IAgentEndpointFactory)
@@ -110,6 +111,8 @@ class _Check:
             changed = _marked(mail.message, found)
         except (TypeError, AttributeError, KeyError, ValueError) as error:
             raise FilterFailed("its answer has another form") from error
+        if action in MARKS:
+            changed = changed.with_evidence(Evidence(ENOUGH, f"rspamd says: {action}{_score(found)}"))
         return mail if changed is mail.message else replace(mail, message=changed)
 
     def abort(self) -> None:
@@ -165,6 +168,11 @@ def _marked(message: Message, found: Mapping[str, Any]) -> Message:
         return message
     changed = message.with_header(header).with_fields(new)
     return changed if header.endswith(b"\n\n") or header == b"\n" else changed.with_header(changed.header + b"\n")
+
+
+def _score(found: Mapping[str, Any]) -> str:
+    numbers = [found.get("score"), found.get("required_score")]
+    return f" ({numbers[0]:g} of {numbers[1]:g})" if all(isinstance(each, int | float) for each in numbers) else ""
 
 
 def _values(values: Any) -> Iterable[str]:

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_mail.content import Blocking, Message, MessageBuilder, SpilledBody, disk_refusal
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.policy.filters.contract import FilterFailed, Inspection, Mail, in_time
 from twisted_mail.policy.milter import codec
 from twisted_mail.policy.milter.codec import Answer, MilterError, Question, Refusal, Step, Verdict
@@ -149,10 +150,10 @@ class _Conversation:
                 envelope = _with(envelope, header, answer)
         self._discarded = answer is Verdict.DISCARD
         if (replaced := await body.finish()) is not None:
-            message = replace(replaced, id=mail.message.id).with_header(header.encode())
-            return replace(envelope, message=message)
+            message = replace(replaced, id=mail.message.id, evidence=envelope.message.evidence)
+            return replace(envelope, message=message.with_header(header.encode()))
         if header.is_changed:
-            return replace(envelope, message=mail.message.with_header(header.encode()))
+            return replace(envelope, message=envelope.message.with_header(header.encode()))
         return envelope
 
     # ---- one question
@@ -253,6 +254,7 @@ def _with(mail: Mail, header: HeaderEdit, answer: Answer) -> Mail:
             header.change(index, name, value)
         case codec.Quarantine(reason):
             header.insert(0, b"X-Quarantine", reason.encode())
+            return replace(mail, message=mail.message.with_evidence(Evidence(ENOUGH, f"a filter says: {reason}")))
         case codec.ChangeSender(address):
             return replace(mail, sender=_parsed(address) if address else None)
         case codec.AddRecipient(address):
