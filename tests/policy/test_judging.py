@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.policy.test_reputation import ALICE, BOB, HOST, header_of
 from tests.policy.test_suspicion import ALL_FIELDS, HERE, known
-from twisted_mail.policy.acquaintances import REMEMBERED_FOR, Acquaintances
+from twisted_mail.policy.acquaintances import REMEMBERED_FOR, WRITE_EVERY, Acquaintances
 from twisted_mail.policy.client import Reverse
 from twisted_mail.policy.dmarc import DMARCResult
 from twisted_mail.policy.esteem import KNOWN_AFTER
@@ -114,6 +114,15 @@ class JudgeTests(SynchronousTestCase):
         self.assertEqual(Action.ACCEPT, judgement.action)  # two people alone decide nothing
         self.assertEqual("2 users have called mail from 192.0.2.0/24 junk", judgement.evidence[-1].reason)
         self.assertEqual(Action.JUNK, self.action(replace(SUSPICIOUS, fields=ALL_FIELDS - {"date"})))
+
+    def test_what_comes_is_counted_on_disk_each_minute(self) -> None:
+        self.acquaintances.start()
+        self.judged(known())
+        self.assertEqual(0, self.reputation.esteem(NETWORK).seen)
+        self.clock.advance(WRITE_EVERY)
+        self.assertEqual(1, self.reputation.esteem(NETWORK).seen)
+        self.acquaintances.stop()
+        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_file_that_cannot_be_used_stops_no_mail(self) -> None:
         with open(self.path, "w") as file:

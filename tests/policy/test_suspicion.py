@@ -15,7 +15,7 @@ from twisted_mail.policy.hello import Hello
 from twisted_mail.policy.lists import Standing
 from twisted_mail.policy.spf import Outcome
 from twisted_mail.policy.spfrecord import Result
-from twisted_mail.policy.suspicion import TABLE, Known, evidence_of
+from twisted_mail.policy.suspicion import TABLE, Known, evidence_of, wanted_fields
 from twisted_mail.smtp.envelope import Origin
 
 HERE = "192.0.2.1"
@@ -72,6 +72,18 @@ EARLY = Origin(HERE, "5e55", hello="mx.example.net", early=True)
 )
 def test_each_finding_has_its_points_and_a_reason(finding: Known, points: float, reason: str) -> None:
     assert evidence_of(finding) == (Evidence(points, reason),)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (b"From: a@example.net\nDATE : now\nMessage-Id:\n <1@x>\n\n", {"from", "date", "message-id"}),
+        (b"X-From: a\nSubject: x\n Date: now\nno from: field\n\n", set()),
+        (b"\n", set()),
+    ],
+)
+def test_fields_that_each_message_should_have_are_found(header: bytes, found: set[str]) -> None:
+    assert wanted_fields(header) == found
 
 
 def test_every_row_is_in_that_table_of_cases() -> None:

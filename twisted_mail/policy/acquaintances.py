@@ -57,7 +57,7 @@ class Acquaintances:
         """Blocks for the disk."""
         if self._timer.running:
             self._timer.stop()
-        self._count()
+        self._count(self._take())
 
     async def _ask(self, subject: str) -> Esteem:
         def ask() -> Esteem:
@@ -73,10 +73,15 @@ class Acquaintances:
         return found
 
     def _write(self) -> Deferred[object]:
-        return self._disk(self._count)
+        counts = self._take()
+        return self._disk(lambda: self._count(counts))
 
-    def _count(self) -> None:
+    def _take(self) -> Counter[str]:
         counts, self._counts = self._counts, Counter()
+        return counts
+
+    def _count(self, counts: Counter[str]) -> None:
+        """Blocks."""
         try:
             if counts:
                 self._reputation.count(counts)

@@ -146,7 +146,7 @@ class _CheckedDelivery(FilterDelivery):
         standing = Standing(self._origin.peer) if self._standing is None else await self._standing
         known = await options.judge.known(self._origin, findings, wanted, standing, message.header)
         judgement = await options.judge.judge(known, str(self._sender or ""), self._domains)
-        self._note(message, known, judgement)
+        self._note(message, " ".join(f"{each.method}={each.result}" for each in results), known, judgement)
         if judgement.refusal is not None:
             raise SMTPError(judgement.refusal)
         others = without_junk_fields(without_results_of(options.hostname, message.header))
@@ -155,12 +155,12 @@ class _CheckedDelivery(FilterDelivery):
         message = message.with_header(others).with_fields(authentication_results(options.hostname, results))
         return message.with_evidence(*judgement.evidence)
 
-    def _note(self, message: Message, known: Known, judgement: Judgement) -> None:
+    def _note(self, message: Message, findings: str, known: Known, judgement: Judgement) -> None:
         texts = {"lists": str(known.lists), "greylisting": str(judgement.wait or "")}
         self._checked.log.info(
             "{findings} for the message from {sender}: {action}, {points:g} points",
             event="message.checked",
-            findings=" ".join(f"{each.method}={each.result}" for each in known.findings.results()),
+            findings=findings,
             sender=str(self._sender or ""),
             session=self._origin.session,
             id=message.id,

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from twisted_mail.message.evidence import Evidence, is_junk, points_of
-from twisted_mail.message.header import fields
 from twisted_mail.policy.acquaintances import Acquaintances
 from twisted_mail.policy.findings import Action, Findings
 from twisted_mail.policy.greylist import Greylisting, Wait
 from twisted_mail.policy.lists import Standing
 from twisted_mail.policy.reputation import subjects
-from twisted_mail.policy.suspicion import Known, evidence_of
+from twisted_mail.policy.suspicion import Known, evidence_of, wanted_fields
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.smtp.reply import Reply
 
@@ -40,7 +39,7 @@ class Judge:
         """With what is thought of the sender."""
         about = subjects(origin.peer, findings.proven)
         esteem = await self.acquaintances.esteem(about) if self.acquaintances is not None else ()
-        return Known(origin, findings, wanted, lists, esteem, frozenset(name for name, _ in fields(header)))
+        return Known(origin, findings, wanted, lists, esteem, wanted_fields(header))
 
     async def judge(self, known: Known, sender: str, domains: Iterable[str]) -> Judgement:
         """*sender*: of the envelope, may be empty; *domains*: the recipients'."""

@@ -7,6 +7,7 @@ HELO, a softfail of SPF and no Message-ID it is still below ENOUGH.  What DNS do
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,20 +34,29 @@ class Known:
     esteem: Sequence[Esteem]
     """Of its network and, if it is proven, of the author's domain."""
     fields: frozenset[str]
-    """Names, in lower case, of those in its header."""
+    """As `wanted_fields` has them."""
 
     @property
     def client(self) -> ClientFindings:
         return self.findings.client
 
     @property
-    def explains_spf(self) -> bool:
-        """SPF has nothing to say: the author is proven otherwise, or a trusted forwarder stands between."""
+    def excuses_spf(self) -> bool:
+        """A failure of SPF says nothing: the author is proven otherwise, or a trusted forwarder stands between."""
         return self.findings.dmarc.result is DMARCResult.PASS or bool(self.findings.forwarder)
 
     @property
-    def has_spf_of_hello(self) -> bool:
+    def denies_hello(self) -> bool:
+        """The owner of the name in HELO says that the client is somebody else."""
         return self.client.hello is not None and self.client.hello.result is Result.FAIL
+
+
+def wanted_fields(header: bytes) -> frozenset[str]:
+    """Which of those are there that each message should have (RFC 5322 §3.6); in lower case."""
+    return frozenset(name.decode().lower() for name in _WANTED.findall(header))
+
+
+_WANTED = re.compile(rb"^(from|date|message-id)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def _reverse(reverse: Reverse) -> Callable[[Known], bool]:
 
 
 def _spf(result: Result) -> Callable[[Known], bool]:
-    return lambda k: k.client.spf.result is result and not k.explains_spf
+    return lambda k: k.client.spf.result is result and not k.excuses_spf
 
 
 def _lacks(field: str) -> Callable[[Known], bool]:
@@ -86,7 +96,7 @@ TABLE: Sequence[Row] = (
     Row(0.5, "calls itself {k.origin.hello}, which is no name", _called(Hello.LITERAL)),
     Row(1.0, "calls itself {k.origin.hello}, which does not exist", _called(Hello.MISSING)),
     Row(0.5, "calls itself {k.origin.hello}, which is another address", _called(Hello.ELSEWHERE)),
-    Row(1.0, "calls itself {k.origin.hello}, which SPF denies", lambda k: k.has_spf_of_hello),
+    Row(1.0, "calls itself {k.origin.hello}, which SPF denies", lambda k: k.denies_hello),
     Row(2.0, "{k.client.address} may not send for {k.client.spf.domain} (SPF)", _spf(Result.FAIL)),
     Row(1.0, "{k.client.address} should not send for {k.client.spf.domain} (SPF)", _spf(Result.SOFTFAIL)),
     Row(-0.5, "proven to be from {k.findings.proven} (DMARC)", lambda k: bool(k.findings.proven)),
