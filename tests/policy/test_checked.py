@@ -73,7 +73,7 @@ class CheckedTests(SynchronousTestCase):
 
     def test_listed_client_is_junk(self) -> None:
         self.use_list(rejects=False)
-        listed = Evidence(6.0, "192.0.2.1 is on bl.example (127.0.0.2)")
+        listed = Evidence(ENOUGH, "192.0.2.1 is on bl.example (127.0.0.2)")
         self.taken()
         self.assertEqual((listed, PROVEN), self.inner.evidence[-1])
         self.taken(text=LETTER.replace(b"example.net", b"mild.example"))

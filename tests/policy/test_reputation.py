@@ -13,7 +13,7 @@ from twisted_mail.interfaces import IVerdicts
 from twisted_mail.message.header import Passage, received
 from twisted_mail.policy.authresults import MethodResult, authentication_results
 from twisted_mail.policy.esteem import Esteem, Voice
-from twisted_mail.policy.reputation import DAY, HALF_LIFE, KEPT, Reputation, subjects_of
+from twisted_mail.policy.reputation import DAY, HALF_LIFE, KEPT, SEEN_FOR, Reputation, subjects_of
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.envelope import Origin, TLSInfo
 
@@ -115,10 +115,10 @@ class ReputationTests(SynchronousTestCase):
             self.now += DAY
         found = self.reputation.esteem("192.0.2.0/24")
         self.assertEqual((3, True), (found.days, 11 < found.seen < 12))
-        self.now += 5 * HALF_LIFE
+        self.now += SEEN_FOR - 4 * DAY
         self.reputation.count({"192.0.2.0/24": 1})
         self.assertEqual(3, self.reputation.esteem("192.0.2.0/24").days)
-        self.now += HALF_LIFE
+        self.now += 4 * DAY
         self.reputation.count({})
         self.assertEqual(1, self.reputation.esteem("192.0.2.0/24").days)
         self.assertEqual(Esteem("nobody.example", [], 0.0, 0), self.reputation.esteem("nobody.example"))

@@ -48,7 +48,7 @@ EARLY = Origin(HERE, "5e55", hello="mx.example.net", early=True)
     ("finding", "points", "reason"),
     [
         (known(wanted=Action.JUNK), ENOUGH, "not proven to be from example.net (DMARC p=quarantine of example.net)"),
-        (known(lists=Standing(HERE, ("bl (127.0.0.2)",))), 6, "192.0.2.1 is on bl (127.0.0.2)"),
+        (known(lists=Standing(HERE, ("bl (127.0.0.2)",))), ENOUGH, "192.0.2.1 is on bl (127.0.0.2)"),
         (known(lists=Standing(HERE, ("bl",), ("wl (127.0.5.1)",))), -3, "192.0.2.1 is on wl (127.0.5.1)"),
         (known(origin=EARLY), 2.5, "192.0.2.1 spoke before it was greeted"),
         (known(reverse=Reverse.PERMERROR), 1.5, "192.0.2.1 has no name in DNS"),
@@ -121,6 +121,14 @@ def test_program_that_sends_junk_from_a_home_is() -> None:
 def test_no_row_that_is_no_verdict_of_somebody_else_decides_alone() -> None:
     assert [row.reason for row in TABLE if row.points >= ENOUGH] == ["{k.findings.suspicion}", "{k.lists.reason}"]
     assert all(row.points <= 3 for row in TABLE if row.points < ENOUGH)
+
+
+@pytest.mark.parametrize(
+    "decided", [known(wanted=Action.JUNK), known(lists=Standing(HERE, ("bl",)), dmarc=DMARCResult.PASS)]
+)
+def test_nothing_speaks_in_favour_where_a_finding_is_enough(decided: Known) -> None:
+    praised = replace(decided, esteem=[Esteem("192.0.2.0/24", [Voice(0, 20)] * 9)])
+    assert points_of(evidence_of(praised)) == ENOUGH
 
 
 def test_what_was_said_of_the_author_counts_before_what_was_said_of_the_network() -> None:

@@ -24,7 +24,7 @@ ENOUGH = 5.0
 @dataclass(frozen=True, slots=True)
 class Evidence:
     points: float
-    """Over 0: for junk.  ENOUGH decides alone, if nothing speaks against it."""
+    """Over 0: for junk.  ENOUGH decides alone."""
     reason: str
     """For people, one clause: `192.0.2.1 is on bl.example (127.0.0.2)`."""
 
@@ -33,9 +33,19 @@ class Evidence:
         return f"{self.points:+g} {re.sub(r'[^ -~]|;', '?', self.reason)[:LONGEST_REASON]}"
 
 
+def counted(evidence: Sequence[Evidence]) -> Sequence[Evidence]:
+    """Those that count: nothing speaks in favour where a finding is enough by itself.
+
+    That a client or its words are well known is no answer to what an owner says of a forgery, or to a list that was
+    chosen; and small praise, which most junk gets too, must not undo a verdict.
+    """
+    decided = any(each.points >= ENOUGH for each in evidence)
+    return [each for each in evidence if each.points > 0] if decided else evidence
+
+
 def points_of(evidence: Sequence[Evidence]) -> float:
-    """All together, in tenths."""
-    return round(sum(each.points for each in evidence), 1)
+    """All that count together, in tenths."""
+    return round(sum(each.points for each in counted(evidence)), 1)
 
 
 def is_junk(evidence: Sequence[Evidence]) -> bool:
@@ -45,7 +55,7 @@ def is_junk(evidence: Sequence[Evidence]) -> bool:
 def junk_field(evidence: Sequence[Evidence]) -> bytes:
     """`X-Junk: yes (6.5 of 5)` and a line for each reason; LF line ends.  Reasons may hold anything; at least one."""
     lines = [f"{NAME}: {'yes' if is_junk(evidence) else 'no'} ({points_of(evidence):g} of {ENOUGH:g})"]
-    lines += map(str, evidence)
+    lines += map(str, counted(evidence))
     return f"{SEPARATOR.join(lines)}\n".encode("ascii")
 
 

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, disk_refusal
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
-from twisted_mail.message.evidence import points_of, without_junk_fields
+from twisted_mail.message.evidence import counted, points_of, without_junk_fields
 from twisted_mail.message.header import message_id_of
 from twisted_mail.networks import Networks
 from twisted_mail.policy.arc.verify import verify as verify_chain
@@ -169,7 +169,7 @@ class _CheckedDelivery(FilterDelivery):
             author=known.findings.dmarc.domain,
             action=judgement.action.value,
             points=points_of(judgement.evidence),
-            evidence="; ".join(map(str, judgement.evidence)),
+            evidence="; ".join(map(str, counted(judgement.evidence))),
             **{name: text for name, text in texts.items() if text},
         )
 

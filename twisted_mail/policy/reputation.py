@@ -24,6 +24,8 @@ DAY = 86_400.0
 HALF_LIFE = 30 * DAY
 """Seconds after which what was said counts half."""
 FORGOTTEN_AFTER = 6 * HALF_LIFE
+SEEN_FOR = 2 * HALF_LIFE
+"""Seconds for which it is remembered that mail came."""
 KEPT = 20
 """Verdicts of one account on one network or domain: the last ones."""
 
@@ -89,7 +91,7 @@ class Reputation:
                 "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
                 [(subject, today, count) for subject, count in messages.items()],
             )
-            database.execute("DELETE FROM seen WHERE day < ?", (today - FORGOTTEN_AFTER // DAY,))
+            database.execute("DELETE FROM seen WHERE day < ?", (today - SEEN_FOR // DAY,))
 
     def esteem(self, subject: str) -> Esteem:
         """Raises OSError."""

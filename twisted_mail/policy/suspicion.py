@@ -85,7 +85,7 @@ def _lacks(field: str) -> Callable[[Known], bool]:
 
 TABLE: Sequence[Row] = (
     Row(ENOUGH, "{k.findings.suspicion}", lambda k: k.wanted is Action.JUNK),
-    Row(6.0, "{k.lists.reason}", lambda k: k.lists.is_blocked),
+    Row(ENOUGH, "{k.lists.reason}", lambda k: k.lists.is_blocked),
     Row(-3.0, "{k.lists.praise}", lambda k: bool(k.lists.allowed_by)),
     Row(2.5, "{k.client.address} spoke before it was greeted", lambda k: k.origin.early),
     Row(1.5, "{k.client.address} has no name in DNS", _reverse(Reverse.PERMERROR)),
@@ -111,4 +111,4 @@ def evidence_of(known: Known) -> tuple[Evidence, ...]:
     found = [Evidence(row.points, row.reason.format(k=known)) for row in TABLE if row.holds(known)]
     # of a domain, if anything was said of it: many senders share the networks of the large providers
     said = next((each for esteem in reversed(known.esteem) if (each := esteem.evidence())), None)
-    return (*found, said) if said else tuple(found)
+    return (*found, said) if said is not None else tuple(found)
