@@ -21,6 +21,7 @@ from twisted_mail.cli import (
     moving,
     queue,
     reload,
+    reputation,
     send,
     suppression,
     trying,
@@ -50,6 +51,7 @@ FAMILIES: Sequence[tuple[str, str, Callable[[Parser], None]]] = (
     ("uidl-diff", "Say whether anybody would download anything again.", uidldiff.add_family),
     ("backup", "Copy everything that the server keeps, while it runs.", backups.add_backup),
     ("restore", "Fill an empty data directory from a backup.", backups.add_restore),
+    ("reputation", "What users have said of mail, by where it came from.", reputation.add_family),
     ("suppression", "Addresses that nothing is sent to for now.", suppression.add_family),
 )
 """Name, what `--help` says, and what adds the commands of the family."""

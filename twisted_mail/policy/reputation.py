@@ -49,6 +49,9 @@ CREATE INDEX IF NOT EXISTS seen_day ON seen (day);
 """
 
 
+_NAMES = ("verdict", "seen")
+
+
 @implementer(IVerdicts)
 class Reputation:
     """One object a process."""
@@ -106,6 +109,17 @@ class Reputation:
         messages = sum(count * _weight((today - day) * DAY) for day, count in seen)
         earlier = sum(1 for day, _ in seen if day < today)
         return Esteem(subject, [Voice(junk, good) for junk, good in voices.values()], messages, earlier)
+
+    def subjects(self) -> list[str]:
+        """Of which users have said something.  Raises OSError."""
+        with self._file.reading() as database:
+            return [subject for (subject,) in database.execute("SELECT DISTINCT subject FROM verdict ORDER BY subject")]
+
+    def forget(self, subject: str) -> bool:
+        """All about it; whether there was anything.  Raises OSError."""
+        with self._file.writing() as database:
+            gone = [database.execute(f"DELETE FROM {table} WHERE subject = ?", (subject,)) for table in _NAMES]
+        return any(each.rowcount for each in gone)
 
 
 def subjects_of(header: bytes, hostname: str) -> tuple[str, Sequence[str]] | None:
