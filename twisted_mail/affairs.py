@@ -145,6 +145,20 @@ class DeletionFacts:
     view: str
 
 
+@dataclass(frozen=True, slots=True)
+class LetterFacts:
+    """A message in a mailbox, in a few words."""
+
+    name: str
+    """By which it is asked for."""
+    author: str
+    subject: str
+    at: int
+    """When it came, seconds since 1970; 0: nobody knows."""
+    reasons: Sequence[str]
+    """Why it is junk, or why it could have been."""
+
+
 class Kind(Enum):
     """Which of what has happened is meant."""
 
@@ -239,6 +253,18 @@ class IOwnAffairs(Interface):
 
     def restore(session: str) -> Awaitable[str]:
         """Bring back what that session deleted; a sentence that tells it.  Raises RefusedChange or OSError."""
+
+    def letters(*, junk: bool) -> Awaitable[Sequence[LetterFacts]]:
+        """The last ones in the inbox or among the junk, the newest first.  Raises OSError."""
+
+    def move_letter(name: str, *, to_junk: bool) -> Awaitable[str]:
+        """From one to the other; the account's filter learns from it.  A sentence that tells it.
+
+        Raises RefusedChange or OSError.
+        """
+
+    def learned() -> Awaitable[tuple[int, int]]:
+        """How many messages the filter has learned as junk, and how many as good.  Raises OSError."""
 
 
 class IPeople(Interface):

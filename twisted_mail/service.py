@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.cred.portal import Portal
@@ -54,6 +55,8 @@ from twisted_mail.mailbox.answering import Answering
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
+from twisted_mail.mailbox.junk.judging import Filters, Judging
+from twisted_mail.mailbox.junk.watching import FolderWatch
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.quota import LimitedMailboxes
 from twisted_mail.mailbox.store import MailboxStore, maildir_of
@@ -83,6 +86,14 @@ HASH_THREADS = 2
 """Threads that check passwords: a storm of wrong ones takes no more of the machine."""
 
 NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains")
+
+
+class Timer(Protocol):
+    """What looks after something from time to time."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,9 @@ class House:
         store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
-        self._timers: tuple[Sweeper | ExpiryTimer | Monitoring, ...] = (sweeper, expiry) if neighbours.leads else ()
+        self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
+        moves = FolderWatch(config.data, self._reputation, disk, reactor)
+        self._timers: tuple[Timer, ...] = (sweeper, expiry, moves) if neighbours.leads else ()
         self._leads = neighbours.leads
 
         # where a message goes
@@ -140,7 +153,8 @@ class House:
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         mailboxes = LimitedMailboxes(store, store.path, self.directory.quotas, config.hostname, disk, reactor)
         away = Answering(mailboxes, store.path, users.may_send_as, lambda: self._router, config.hostname, reactor)
-        router = Router(users, away, outside, return_paths, mailboxes)
+        judging = Judging(away, Filters(store.path, disk))
+        router = Router(users, judging, outside, return_paths, mailboxes)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
         arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
@@ -195,7 +209,8 @@ class House:
         if neighbours.leads:
             limits = self._doors.limits
             monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
-            people = page_portal(Means(config, self.directory, passwords, disk, hashing, reactor), monitoring)
+            means = Means(config, self.directory, passwords, self._reputation, disk, hashing, reactor)
+            people = page_portal(means, monitoring)
             self._timers = (*self._timers, monitoring)
             captured = CapturedFiles(config, disk) if config.capture else None
             web = WebService(

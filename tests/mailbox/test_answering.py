@@ -10,6 +10,7 @@ from tests.targets import ORIGIN, UnreliableTarget, message, recipients
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.mailbox.absence import TEXT_FILE
 from twisted_mail.mailbox.answering import Answering
+from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions
 from twisted_mail.smtp.reply import SMTPError
@@ -25,7 +26,7 @@ class AnsweringTests(MaildirTestCase):
         self.mailboxes = UnreliableTarget()
         self.answers = UnreliableTarget()
 
-    def deliver(self, text: bytes = TEXT, sender: Address | None = BOB) -> list[SMTPError | None]:
+    def deliver(self, text: bytes = TEXT, sender: Address | None = BOB, *evidence: Evidence) -> list[SMTPError | None]:
         async def is_own(account: Address, address: Address) -> bool:
             return address == parse_address("alice+x@example.org")
 
@@ -33,7 +34,7 @@ class AnsweringTests(MaildirTestCase):
         verifyObject(IDeliveryTarget, target)
         delivery = self.result(target.begin(ORIGIN, sender, MailOptions()))
         self.result(delivery.add_recipient(recipients("alice@example.org")[0]))
-        return list(self.result(delivery.deliver(message(text))).values())
+        return list(self.result(delivery.deliver(message(text).with_evidence(*evidence))).values())
 
     def test_answer_goes_to_the_sender_without_a_return_path(self) -> None:
         self.assertEqual([None], self.deliver())
@@ -46,6 +47,12 @@ class AnsweringTests(MaildirTestCase):
         self.deliver(b"To: list@example.org\n\n")
         self.deliver(sender=None)
         self.assertEqual([], self.answers.steps)
+
+    def test_junk_is_not_answered(self) -> None:
+        self.deliver(TEXT, BOB, Evidence(ENOUGH, "forged"))
+        self.assertEqual([], self.answers.steps)
+        self.deliver(TEXT, BOB, Evidence(ENOUGH - 1, "odd"))
+        self.assertEqual(1, len(self.answers.taken))
 
     def test_answer_that_nobody_takes_costs_the_message_nothing(self) -> None:
         for fails_at in ("begin", "add", "deliver"):

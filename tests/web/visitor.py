@@ -22,6 +22,7 @@ from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.config import Config
 from twisted_mail.monitoring import Monitoring
+from twisted_mail.policy.reputation import Reputation
 from twisted_mail.protocols.http import WebSite
 from twisted_mail.smtp.address import Address
 from twisted_mail.web.console import Entrance, console
@@ -94,7 +95,8 @@ class VisitorTestCase(SynchronousTestCase):
         self.clock = Clock()
         logins = Logins(self.directory, self.clock, Throttle())
         checker = PasswordChecker(self.directory, at_once, logins, RecentLogins(self.clock, bytes(KEY_SIZE)))
-        self.means = Means(self.config, self.directory, checker, at_once, at_once, self.clock)
+        reputation = Reputation(self.config.reputation_file, self.config.hostname, self.clock.seconds)
+        self.means = Means(self.config, self.directory, checker, reputation, at_once, at_once, self.clock)
         self.monitoring = Monitoring(self.config, lambda: 0, at_once, self.clock)
         self.site = self.new_site()
 

@@ -11,15 +11,18 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_mail.affairs import AppPasswordFacts, DeletionFacts, IOwnAffairs, LoginFacts, RefusedChange
+from twisted_mail.affairs import AppPasswordFacts, DeletionFacts, IOwnAffairs, LetterFacts, LoginFacts, RefusedChange
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import PasswordChecker
 from twisted_mail.auth.directory import Directory, DirectoryError
 from twisted_mail.cli.asking import password_problem
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
-from twisted_mail.interfaces import MaildropLocked, PasswordLogin
-from twisted_mail.mailbox import undo
+from twisted_mail.interfaces import IVerdicts, MaildropLocked, PasswordLogin
+from twisted_mail.mailbox import maildir, undo
+from twisted_mail.mailbox.junk import letters
+from twisted_mail.mailbox.junk.memory import learned_in
+from twisted_mail.mailbox.junk.moves import pass_on
 from twisted_mail.mailbox.store import maildir_of
 from twisted_mail.records.journal import Record
 from twisted_mail.records.search import newest, time_of
@@ -36,6 +39,7 @@ class Means:
     config: Config
     directory: Directory
     checker: PasswordChecker
+    verdicts: IVerdicts
     disk: Blocking
     hashing: Blocking
     clock: IReactorTime
@@ -56,8 +60,12 @@ class Means:
         await self.change(lambda: self.directory.set_password(address, new.password, new.verifier))
 
 
+_OPEN = "A mail program has the mailbox open just now; try again in a minute."
+
 LOGINS = 50
 """That are shown."""
+LETTERS = 50
+"""That are shown of one folder."""
 
 
 @implementer(IOwnAffairs)
@@ -116,19 +124,51 @@ class OwnAffairs:
         return [_login(record) for record in await self._means.change(lambda: newest(folder, is_own, LOGINS, own))]
 
     async def deletions(self) -> Sequence[DeletionFacts]:
-        path = maildir_of(self._means.config.data, self.account)
+        path = self._path
         found = await self._means.change(lambda: undo.undoable(path) if os.path.isdir(path) else [])
         return [DeletionFacts(each.session, each.seconds, each.messages, each.view) for each in reversed(found)]
 
     async def restore(self, session: str) -> str:
-        path = maildir_of(self._means.config.data, self.account)
         try:
-            count = await self._means.change(lambda: undo.restore(path, session))
+            count = await self._means.change(lambda: undo.restore(self._path, session))
         except LookupError:
             raise RefusedChange("Nothing is kept of that session any more.") from None
         except MaildropLocked as error:
-            raise RefusedChange("A mail program has the mailbox open just now; try again in a minute.") from error
+            raise RefusedChange(_OPEN) from error
         return f"Restored {count} messages: your mail program finds them when it looks the next time."
+
+    # ---- junk
+
+    async def letters(self, *, junk: bool) -> Sequence[LetterFacts]:
+        folder = maildir.junk_of(self._path) if junk else self._path
+        return [
+            LetterFacts(each.name, each.author, each.subject, each.seconds, each.reasons)
+            for each in await self._means.change(lambda: letters.newest(folder, LETTERS))
+        ]
+
+    async def move_letter(self, name: str, *, to_junk: bool) -> str:
+        now = self._means.clock.seconds()
+
+        def move() -> None:
+            pass_on(self._means.verdicts, self.account, letters.move(self._path, name, to_junk=to_junk, now=now))
+
+        try:
+            await self._means.change(move)
+        except LookupError:
+            raise RefusedChange("That message is not there any more.") from None
+        except MaildropLocked as error:
+            raise RefusedChange(_OPEN) from error
+        if to_junk:
+            return "It lies with the junk now, and your filter has learned that."
+        return "It is in your inbox now, as a new message, and your filter has learned that it is good."
+
+    async def learned(self) -> tuple[int, int]:
+        found = await self._means.change(lambda: learned_in(self._path))
+        return found.messages.junk, found.messages.good
+
+    @property
+    def _path(self) -> str:
+        return maildir_of(self._means.config.data, self.account)
 
     def _state(self) -> object:
         """What must stay as it is; None: nobody could log in."""

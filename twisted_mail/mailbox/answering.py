@@ -1,7 +1,7 @@
 """Answers for accounts whose owners are away: a target around their mailboxes.
 
-The message is delivered as ever; only then it is looked at (absence.py).  What fails about an answer is logged and
-costs the message nothing.  An account that says nothing costs one look for its file.
+The message is delivered as ever; only then it is looked at (absence.py), unless it is junk.  What fails about an answer
+is logged and costs the message nothing.  An account that says nothing costs one look for its file.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Answering:
 
     async def consider(self, account: Address, sender: Address, message: Message, session: str) -> None:
         """*message* has come to *account*."""
+        if message.junk:
+            return  # its sender is forged, or learns that somebody is there
         path = self._path_of(account)
         try:
             text = text_in(path)

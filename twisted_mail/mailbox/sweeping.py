@@ -66,12 +66,12 @@ class Sweeper:
     def _walk(self, now: float) -> Counter[str]:
         """In a thread.  What was removed, in words, and how many files of it."""
         removed: Counter[str] = Counter()
-        mailboxes = list(_mailboxes(self._root))
-        places = [place for mailbox in mailboxes for place in (mailbox, junk_of(mailbox))]
+        found = list(mailboxes(self._root))
+        places = [place for mailbox in found for place in (mailbox, junk_of(mailbox))]
         for folder in (self._incoming, *(f"{place}/tmp" for place in places)):
             if self._timer.running:
                 removed[_LEFT_BEHIND] += sweep(folder, now - MAX_AGE)
-        for mailbox in mailboxes:
+        for mailbox in found:
             if self._timer.running:
                 removed[_PURGED] += self._purge(mailbox, now)
         return +removed  # without those of which there are none
@@ -97,7 +97,7 @@ def _remove_if_old(path: str, before: float) -> bool:
     return False
 
 
-def _mailboxes(root: str) -> Iterator[str]:
+def mailboxes(root: str) -> Iterator[str]:
     """Each Maildir at ROOT/DOMAIN/USER, also of accounts that are gone."""
     for domain in _folders(root):
         yield from _folders(domain)

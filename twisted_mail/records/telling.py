@@ -158,6 +158,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "filter.failed": lambda w: f"the filter {w.filter} failed: {w.problem}; {w.consequence}; session {w.session}",
     "address.expanded": _expanded,
     "message.signed": _signed,
+    "message.judged": lambda w: f"{w.reason}: {w.points} points",
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}{w.where}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
     "message.relayed": _relayed,
@@ -173,6 +174,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "session.lost": lambda w: (
         f"{w.user} was gone without QUIT: {w.retrieved} retrieved, nothing deleted; session {w.session}"
     ),
+    "junk.learned": lambda w: f"{w.account} moved {w.junk} messages into the junk folder and {w.good} out of it",
     "mail.expired": lambda w: f"{w.removed} old messages of {w.account} were removed, {w.announced} announced",
     "page.asked": lambda w: f"{w.user} at [{w.peer}] asked at the page {w.path} for: {w.what}",
     "worker.ended": lambda w: f"process {w.number} of the server died ({w.reason})",

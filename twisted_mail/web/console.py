@@ -10,7 +10,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from twisted_mail.protocols.http import WebRequest
-from twisted_mail.web import accountpages, addresspages, checkpage, overviewpage, ownpages, queuepages, recordpages
+from twisted_mail.web import (
+    accountpages,
+    addresspages,
+    checkpage,
+    junkpage,
+    overviewpage,
+    ownpages,
+    queuepages,
+    recordpages,
+)
 from twisted_mail.web.assets import assets
 from twisted_mail.web.frame import LOGOUT
 from twisted_mail.web.gate import LOGIN, Gate, redirect
@@ -40,6 +49,7 @@ def console(entrance: Entrance, clock: IReactorTime) -> Mapping[str, IResource]:
         LOGIN: Page(get=login.show, post=login.take),
         LOGOUT: gate.page(_home, login.leave),
         ownpages.OWN: gate.page(ownpages.show, ownpages.take),
+        junkpage.JUNK: gate.page(junkpage.show, junkpage.take),
         overviewpage.OVERVIEW: gate.administration(overviewpage.show),
         f"{accountpages.ACCOUNTS}/": gate.administration(accountpages.show, accountpages.take),
         addresspages.ALIASES: gate.administration(addresspages.show_aliases, addresspages.take_alias),

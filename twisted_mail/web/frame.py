@@ -84,4 +84,4 @@ _ADMINISTRATOR = (
     ("/admin/activity", "Activity"),
     ("/admin/checks", "Checks"),
 )
-_EVERYBODY = (("/account", "My account"),)
+_EVERYBODY = (("/account", "My account"), ("/account/junk", "Junk"))
