@@ -33,6 +33,7 @@ PAGES = (
     "/admin/activity",
     "/admin/checks",
     "/account",
+    "/account/junk",
 )
 
 
