@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.cli.test_main import CommandCase
 from tests.mailbox.junk.corpus import letters
-from twisted_mail.mailbox.junk.opinion import MINIMUM
+from twisted_mail.mailbox.junk.memory import learned_in
+from twisted_mail.mailbox.junk.opinion import MINIMUM, Count
 
 ALICE = "alice@example.org"
 
@@ -69,6 +70,12 @@ class JunkTests(CommandCase):
         self.train()
         self.succeed("junk", "forget", ALICE)
         self.assertEqual((0, 0, 0, None), tuple(self.shown()[name] for name in ("junk", "good", "words", "since")))
+
+    def test_backup_has_what_was_learned(self) -> None:
+        self.train()
+        self.succeed("backup", f"{self.folder}/backup")
+        [copy] = Path(self.folder, "backup").glob("*/data/example.org/alice")
+        self.assertEqual(Count(MINIMUM, MINIMUM), learned_in(str(copy)).messages)
 
     def test_what_cannot_be_learned_is_said_in_one_line(self) -> None:
         self.fail_with("name messages after --junk or --good", "junk", "train", ALICE)

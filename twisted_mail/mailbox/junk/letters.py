@@ -61,9 +61,10 @@ def move(path: str, name: str, *, to_junk: bool, now: float) -> Sequence[Heard]:
         relative = _found(source, name)
         octets = read_beginning(f"{source}/{relative}")
         new = relative if to_junk else f"new/{name}"
-        maildir.make_maildir_of(f"{target}/{new}")
+        grown = maildir.make_maildir_of(f"{target}/{new}")
         os.link(f"{source}/{relative}", f"{target}/{new}")
-        sync_directory(os.path.dirname(f"{target}/{new}"))
+        for folder in (*grown, os.path.dirname(f"{target}/{new}")):
+            sync_directory(folder)
         os.unlink(f"{source}/{relative}")
         sync_directory(os.path.dirname(f"{source}/{relative}"))
     finally:
