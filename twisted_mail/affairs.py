@@ -263,6 +263,12 @@ class IOwnAffairs(Interface):
         Raises RefusedChange or OSError.
         """
 
+    def learn_inbox() -> Awaitable[str]:
+        """That the last ones in the inbox are good mail, but those of which another thing was said.
+
+        A sentence that tells it.  Raises RefusedChange or OSError.
+        """
+
     def learned() -> Awaitable[tuple[int, int]]:
         """How many messages the filter has learned as junk, and how many as good.  Raises OSError."""
 

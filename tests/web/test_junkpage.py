@@ -6,8 +6,9 @@ import os
 
 from tests.mailbox.junk.corpus import letters
 from tests.web.visitor import ALICE, BOB, VisitorTestCase
-from twisted_mail.mailbox.junk.memory import learned_in
+from twisted_mail.mailbox.junk.memory import learned_in, opened_memory
 from twisted_mail.mailbox.junk.opinion import Count
+from twisted_mail.mailbox.junk.words import lesson_of
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.maildir import make_maildir_of
 from twisted_mail.message.evidence import ENOUGH, Evidence, junk_field
@@ -50,6 +51,18 @@ class JunkPageTests(VisitorTestCase):
         self.assertIn("It lies with the junk now", self.bob.do(PAGE, "is-junk", name=NAME))
         self.assertEqual([NAME], os.listdir(f"{self.path}/.Junk/new"))
         self.assertEqual(Count(1, 0), learned_in(self.path).messages)
+
+    def test_all_of_the_inbox_is_good_mail_unless_it_was_said_to_be_junk(self) -> None:
+        self.assertIn("learned 0 messages", self.bob.do(PAGE, "inbox-is-good"))
+        for number, text in enumerate(letters(5, 3, junk=False)):
+            make_maildir_of(f"{self.path}/new/x")
+            with open(f"{self.path}/new/{number}.x.mx", "xb") as file:
+                file.write(text)
+        with opened_memory(self.path) as memory:
+            memory.learn(lesson_of(letters(5, 3, junk=False)[0]), True, 0.0)
+        self.assertIn("learned 2 messages", self.bob.do(PAGE, "inbox-is-good"))
+        self.assertIn("learned 0 messages", self.bob.do(PAGE, "inbox-is-good"))
+        self.assertEqual(Count(1, 2), learned_in(self.path).messages)
 
     def test_what_cannot_be_moved_is_told(self) -> None:
         self.store(".Junk/new", FRONT + TEXT)

@@ -66,6 +66,8 @@ LOGINS = 50
 """That are shown."""
 LETTERS = 50
 """That are shown of one folder."""
+LESSONS = 200
+"""That the filter learns at once."""
 
 
 @implementer(IOwnAffairs)
@@ -161,6 +163,18 @@ class OwnAffairs:
         if to_junk:
             return "It lies with the junk now, and your filter has learned that."
         return "It is in your inbox now, as a new message, and your filter has learned that it is good."
+
+    async def learn_inbox(self) -> str:
+        now = self._means.clock.seconds()
+
+        def learn() -> int:
+            if not os.path.isdir(self._path):
+                return 0
+            heard = letters.learn_inbox(self._path, LESSONS, now)
+            pass_on(self._means.verdicts, self.account, heard)
+            return len(heard)
+
+        return f"Your filter has learned {await self._means.change(learn)} messages of your inbox as good mail."
 
     async def learned(self) -> tuple[int, int]:
         found = await self._means.change(lambda: learned_in(self._path))

@@ -8,14 +8,14 @@ from twisted.web.template import Tag, tags
 
 from twisted_mail.affairs import LetterFacts
 from twisted_mail.protocols.http import WebRequest
-from twisted_mail.web.forms import DO, hidden, own_form, submit
+from twisted_mail.web.forms import DO, hidden, one_button, own_form, submit
 from twisted_mail.web.frame import framed, grid, moment
 from twisted_mail.web.gate import field, redirect, told
 from twisted_mail.web.pages import Answer
 from twisted_mail.web.sessions import Session
 
 JUNK = "/account/junk"
-_IS_JUNK, _IS_GOOD = "is-junk", "is-good"
+_IS_JUNK, _IS_GOOD, _INBOX_IS_GOOD = "is-junk", "is-good", "inbox-is-good"
 
 
 async def show(request: WebRequest, session: Session) -> Answer:
@@ -31,7 +31,11 @@ async def show(request: WebRequest, session: Session) -> Answer:
         ),
         _table(session, await person.letters(junk=True), _IS_GOOD, "Not junk", "There is no junk."),
         tags.h2("In your inbox"),
-        tags.p(f"What you say here, your own filter learns. So far: {junk} messages as junk, {good} as good."),
+        tags.p(
+            "What you say here, your own filter learns; it judges once it knows enough of both. "
+            f"So far: {junk} messages as junk, {good} as good."
+        ),
+        one_button(session, JUNK, _INBOX_IS_GOOD, "The rest of my inbox is good mail"),
         _table(session, await person.letters(junk=False), _IS_JUNK, "Junk", "There is no mail."),
     )
 
@@ -41,6 +45,8 @@ async def take(request: WebRequest, session: Session) -> Answer:
     do = field(request, DO)
     if do in (_IS_JUNK, _IS_GOOD):
         await told(session, session.person.move_letter(field(request, "name"), to_junk=do == _IS_JUNK))
+    elif do == _INBOX_IS_GOOD:
+        await told(session, session.person.learn_inbox())
     return redirect(JUNK)
 
 

@@ -15,6 +15,7 @@ from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.junk.memory import opened_memory
 from twisted_mail.mailbox.junk.moves import Heard, junk_field_of, learn_message, read_beginning
 from twisted_mail.mailbox.junk.texts import unfolded
+from twisted_mail.mailbox.junk.words import identity_of
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.message.header import fields, header_size
 from twisted_mail.syncing import sync_directory
@@ -71,6 +72,21 @@ def move(path: str, name: str, *, to_junk: bool, now: float) -> Sequence[Heard]:
         lock.release()
     with opened_memory(path) as memory:
         return learn_message(memory, octets, to_junk, now)
+
+
+def learn_inbox(path: str, limit: int, now: float) -> Sequence[Heard]:
+    """That the last *limit* messages in the inbox of the Maildir at *path* are good.
+
+    Of those of which something was said before, that holds.  *now*: Unix time.  Raises OSError.
+    """
+    heard: list[Heard] = []
+    with opened_memory(path) as memory:
+        for relative in maildir.scan(path)[-limit:]:
+            with suppress(FileNotFoundError):
+                octets = read_beginning(f"{path}/{relative}")
+                if memory.verdict(identity_of(octets[: header_size(octets)])) is None:
+                    heard += learn_message(memory, octets, False, now)
+    return heard
 
 
 def _found(folder: str, name: str) -> str:
