@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from twisted.logger import Logger
+
 from twisted_mail.interfaces import IVerdicts
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.junk.memory import Memory, opened_memory, size_of
@@ -21,6 +23,8 @@ from twisted_mail.mailbox.junk.words import identity_of, lesson_of
 from twisted_mail.message.evidence import NAME
 from twisted_mail.message.header import fields, header_size
 from twisted_mail.smtp.address import Address
+
+_log = Logger()
 
 MARGIN = 5
 """Seconds by which a file may seem older than it is, on file systems with coarse clocks."""
@@ -55,9 +59,11 @@ def learn_message(memory: Memory, octets: bytes, is_junk: bool, now: float) -> l
 
 def pass_on(verdicts: IVerdicts, account: Address, heard: Iterable[Heard]) -> None:
     """To those who learn for all.  What they cannot take is no harm to the account."""
-    with suppress(OSError):
+    try:
         for each in heard:
             verdicts.learn(account, each.header, each.is_junk)
+    except OSError:
+        _log.failure("what {account} said of mail is not learned for all", account=account)
 
 
 def read_beginning(path: str, limit: int = MAX_OCTETS) -> bytes:
