@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.integration.process import ServerProcess, User, free_port
+from tests.integration.requirements import require_program
+from tests.integration.terminal import Terminal
 from tests.integration.test_explain import told
 from tests.integration.test_junk import junk_of
 from tests.integration.test_page import client
@@ -13,6 +17,8 @@ from tests.integration.test_workers import until
 from tests.integration.wire import fetch, send_exactly
 from tests.mailbox.junk.corpus import letters
 from twisted_mail.mailbox.junk.memory import learned_in
+from twisted_mail.mailbox.junk.moves import look
+from twisted_mail.message.evidence import ENOUGH, Evidence, junk_field
 
 [JUNK], [GOOD] = ([each.replace(b"\n", b"\r\n") for each in letters(2, 1, junk=is_junk)] for is_junk in (True, False))
 
@@ -76,3 +82,29 @@ def test_filter_tells_mail_apart_and_learns_from_moves(
     assert (junk_of(server, user), len(fetch(server, user))) == ([], 2)
     assert learned(server, user) == (30, 32)
     assert Path(server.maildirs / ".server" / "reputation.sqlite").exists()
+
+
+def test_moves_by_mutt_are_seen_though_it_gives_other_names(tmp_path: Path) -> None:
+    maildir, junk = tmp_path / "Maildir", tmp_path / "Maildir" / ".Junk"
+    for folder in (maildir, junk):
+        for name in ("new", "cur", "tmp"):
+            (folder / name).mkdir(parents=True)
+    as_junk = b"Return-Path: <>\n" + junk_field([Evidence(ENOUGH, "it sells things")])
+    for number, octets in enumerate(letters(3, 4, junk=True)):
+        folder, front = (junk, as_junk) if number % 2 else (maildir, b"Return-Path: <>\n")
+        (folder / "new" / f"170000000{number}.x.mx,S=1").write_bytes(front + octets)
+    assert look(str(maildir), time.time()) == []
+
+    def with_mutt(box: Path, keys: str) -> list[bool]:
+        settings = tmp_path / "muttrc"
+        settings.write_text(
+            f'set folder="{maildir}" confirmappend=no delete=yes quit=yes move=no wait_key=no\npush "{keys}<quit>"\n'
+        )
+        command = [require_program("mutt"), "-n", "-F", str(settings), "-f", str(box)]
+        Terminal.run(command, {"TERM": "xterm", "HOME": str(tmp_path), "PATH": os.environ["PATH"]})
+        return [heard.is_junk for heard in look(str(maildir), time.time())]
+
+    everything = "<tag-pattern>.<enter><tag-prefix><save-message>"
+    assert with_mutt(maildir, f"{everything}{junk}<enter>") == [True, True]
+    assert with_mutt(junk, f"{everything}{maildir}<enter>") == [False] * 4
+    assert with_mutt(maildir, f"{everything}{junk}<enter>") == [True] * 4
