@@ -139,9 +139,7 @@ class House:
         store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
         sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
         expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
-        self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
-        moves = FolderWatch(config.data, self._reputation, disk, reactor)
-        self._timers: tuple[Timer, ...] = (sweeper, expiry, moves) if neighbours.leads else ()
+        self._timers: tuple[Timer, ...] = (sweeper, expiry) if neighbours.leads else ()
         self._leads = neighbours.leads
 
         # where a message goes
@@ -211,7 +209,8 @@ class House:
             monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
             means = Means(config, self.directory, passwords, self._reputation, disk, hashing, reactor)
             people = page_portal(means, monitoring)
-            self._timers = (*self._timers, monitoring)
+            moves = FolderWatch(config.data, self._reputation, disk, reactor)
+            self._timers = (*self._timers, moves, monitoring)
             captured = CapturedFiles(config, disk) if config.capture else None
             web = WebService(
                 config, self.directory, certificates, self.challenges, people, monitoring, captured, limits, reactor
