@@ -21,7 +21,7 @@ from twisted_mail.cli.progress import Progress
 from twisted_mail.cli.tables import print_facts, timestamp
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.junk.memory import learned_in, opened_memory, size_of
-from twisted_mail.mailbox.junk.moves import Heard, learn_message, pass_on
+from twisted_mail.mailbox.junk.moves import Heard, learn_message
 from twisted_mail.mailbox.junk.opinion import MINIMUM, Count, evidence_of, is_trained, opinion_of
 from twisted_mail.mailbox.junk.texts import MAX_OCTETS
 from twisted_mail.mailbox.junk.words import words_of
@@ -63,14 +63,17 @@ def train_filter(arguments: argparse.Namespace) -> None:
         sources += [(_source(name), False) for name in arguments.good]
         if not sources:
             raise CommandError("there is nothing to learn; name messages after --junk or --good")
-        heard = _learn(path, sources, owner_of(config.data))
-    with acting_as(owner_of(config.data)):
+        owner = owner_of(config.data)
         reputation = Reputation(config.reputation_file, config.hostname, time.time)
-        pass_on(reputation, address, heard)
-        reputation.close()
+        counts = {True: 0, False: 0}
+        for heard in _learned(path, sources, owner):
+            counts[heard.is_junk] += 1
+            with acting_as(owner):
+                reputation.learn(address, heard.header, heard.is_junk)
+    reputation.close()
+    print(f"{address}: learned {messages(counts[True])} as junk and {messages(counts[False])} as good")
+    with acting_as(owner):
         learned = learned_in(path).messages
-    junk = sum(each.is_junk for each in heard)
-    print(f"{address}: learned {messages(junk)} as junk and {messages(len(heard) - junk)} as good")
     if not is_trained(learned):
         print(_what_is_missing(learned))
     for problem in (problem for source, _ in sources for problem in source.problems):
@@ -156,9 +159,8 @@ def _source(path: str) -> Source:
     return MboxSource(path) if begins_as_mbox else _File(path)
 
 
-def _learn(path: str, sources: Sequence[tuple[Source, bool]], owner: Owner) -> list[Heard]:
+def _learned(path: str, sources: Sequence[tuple[Source, bool]], owner: Owner) -> Iterator[Heard]:
     """What was new.  Sources are read as who we are: root may read what the owner may not."""
-    heard: list[Heard] = []
     with ExitStack() as stack:
         with acting_as(owner):
             maildir.make_maildir_of(f"{path}/new/name")
@@ -167,9 +169,9 @@ def _learn(path: str, sources: Sequence[tuple[Source, bool]], owner: Owner) -> l
         for source, is_junk in sources:
             for letter in source.letters(lambda uid: True):
                 with acting_as(owner):
-                    heard += learn_message(memory, letter.octets, is_junk, time.time())
+                    heard = learn_message(memory, letter.octets, is_junk, time.time())
+                yield from heard
                 progress.advance()
-    return heard
 
 
 def _what_is_missing(learned: Count) -> str:
