@@ -85,9 +85,10 @@ def _words(header: bytes, octets: bytes) -> Iterator[str]:
 
 
 def _plain(text: str) -> Iterator[str]:
-    for match in _WORD.finditer(text):
-        word = match[0].strip("-'\u2019_").casefold()
-        if _DENSE.search(word):
+    is_dense = _DENSE.search(text) is not None
+    for found in dict.fromkeys(_WORD.findall(text.casefold())):  # each once, and in order: not all may count
+        word = found.strip("-'\u2019_")
+        if is_dense and _DENSE.search(word):
             yield from (word[i : i + 2] for i in range(min(len(word) - 1, 200)))
         elif len(word) > LONGEST:
             yield f"long:{word[0]}:{len(word) // 10 * 10}"
