@@ -146,16 +146,6 @@ class Memory:
                 _forget_some(database)
         return True
 
-    def unlearn(self, lesson: Lesson, now: float) -> bool:
-        """As if nothing had been said of the message.  False: nothing was.  *now*: Unix time."""
-        with self._file.writing() as database:
-            before = _verdict(database, lesson.message)
-            if before is None:
-                return False
-            _count(database, lesson, before, -1, now)
-            database.execute("DELETE FROM verdict WHERE message = ?", (lesson.message,))
-        return True
-
     def forget(self) -> None:
         """All that was learned; not what lies where, or a look at the folders would teach it again."""
         with self._file.writing() as database:
