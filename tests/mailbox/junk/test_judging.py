@@ -15,7 +15,7 @@ from twisted_mail.mailbox.junk.judging import Filters, Judging
 from twisted_mail.mailbox.junk.memory import opened_memory, path_in
 from twisted_mail.mailbox.junk.opinion import MINIMUM
 from twisted_mail.mailbox.junk.words import lesson_of
-from twisted_mail.message.evidence import ENOUGH, Evidence
+from twisted_mail.message.evidence import Evidence
 from twisted_mail.smtp.envelope import MailOptions, Origin
 from twisted_mail.smtp.reply import SMTPError
 
@@ -94,12 +94,6 @@ class JudgingTests(MaildirTestCase):
             self.begin(*to).abort()
             self.assertEqual(max(len(to), 1), self.inner.steps.count("abort"))
             self.assertEqual(self.inner.steps.count("begin"), self.inner.steps.count("abort"))
-
-    def test_good_words_are_no_answer_to_a_proof(self) -> None:
-        self.teach("alice")
-        self.deliver(GOOD, ALICE, evidence=(Evidence(ENOUGH, "forged"),))
-        self.deliver(GOOD, ALICE, evidence=(Evidence(4.0, "odd"),))
-        self.assertEqual([[ENOUGH], [4.0, -3.0]], [[each.points for each in found] for found in self.inner.evidence])
 
     def test_filter_that_knows_little_says_nothing_and_waits_for_no_thread(self) -> None:
         self.deliver(JUNK, ALICE)

@@ -23,7 +23,6 @@ from twisted_mail.mailbox.junk.memory import opened_memory, size_of
 from twisted_mail.mailbox.junk.opinion import Opinion, evidence_of, is_trained, opinion_of
 from twisted_mail.mailbox.junk.texts import MAX_OCTETS
 from twisted_mail.mailbox.junk.words import words_of
-from twisted_mail.message.evidence import ENOUGH
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -187,8 +186,6 @@ class _JudgedDelivery:
         evidence = None if opinion is None else evidence_of(opinion, account)
         if evidence is None:
             return message
-        if evidence.points < 0 and any(each.points >= ENOUGH for each in message.evidence):
-            return message  # a forgery looks like what it imitates: words are no answer to a proof
         self._target.log.debug(
             "{reason}: {points:+g} points",
             event="message.judged",
