@@ -1,0 +1,10 @@
+"""What is wrong with rules or a script, in words for who wrote them."""
+
+from __future__ import annotations
+
+
+class Problem(ValueError):
+    """One line: what cannot be shown in it is a question mark."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("".join(character if character.isprintable() else "?" for character in text))
