@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 from twisted.trial.unittest import TestCase
@@ -11,6 +12,7 @@ from twisted.trial.unittest import TestCase
 from twisted_mail.cli.main import _parser
 from twisted_mail.cli.newserver import SYSTEM_CONFIG, NewServer
 from twisted_mail.config import load
+from twisted_mail.rules.rulesfile import parse_rules
 from twisted_mail.smtp.address import Address
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +49,10 @@ class ReadmeTests(TestCase):
         config = load(str(path), check_files=False)
         self.assertEqual("mail.example.org", config.hostname)
         self.assertIn(f"@{config.hostname.partition('.')[2]}", README)
+
+    def test_rules_are_rules(self) -> None:
+        [text] = re.findall(r"(?m)^    \[\[rule\]\]\n(?:(?:    .*)?\n)+", README)
+        self.assertEqual(3, len(parse_rules(textwrap.dedent(text))))
 
     def test_files_of_a_new_server_are_where_it_says(self) -> None:
         new = NewServer("example.org", "mail.example.org", Address("alice", "example.org"), SYSTEM_CONFIG, False)

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 
 from twisted_mail.message.evidence import Evidence, is_junk
 from twisted_mail.message.header import header_size
+from twisted_mail.message.place import INBOX, Place
 from twisted_mail.smtp.reply import SMTPError
 
 MEMORY_BOUND = 256 * 1024
@@ -38,6 +39,8 @@ class Message:
     """Line ends in header and body."""
     evidence: tuple[Evidence, ...] = ()
     """What was found that speaks for junk, or against it (message/evidence.py)."""
+    places: tuple[Place, ...] = INBOX
+    """Where a mailbox puts it; at least one."""
 
     @property
     def size(self) -> int:
@@ -57,15 +60,20 @@ class Message:
     def with_header(self, header: bytes) -> Message:
         """The same body under another header block."""
         lines = self.lines - self.header.count(b"\n") + header.count(b"\n")
-        return Message(self.id, header, self.body, lines, self.evidence)
+        return Message(self.id, header, self.body, lines, self.evidence, self.places)
 
     def with_fields(self, fields: bytes) -> Message:
         """The same message with *fields*, complete lines, in front."""
-        return Message(self.id, fields + self.header, self.body, self.lines + fields.count(b"\n"), self.evidence)
+        lines = self.lines + fields.count(b"\n")
+        return Message(self.id, fields + self.header, self.body, lines, self.evidence, self.places)
 
     def with_evidence(self, *found: Evidence) -> Message:
         """The same message, of which more is known."""
-        return Message(self.id, self.header, self.body, self.lines, (*self.evidence, *found))
+        return Message(self.id, self.header, self.body, self.lines, (*self.evidence, *found), self.places)
+
+    def placed(self, places: tuple[Place, ...]) -> Message:
+        """The same message, for other places in a mailbox."""
+        return Message(self.id, self.header, self.body, self.lines, self.evidence, places)
 
     def pieces(self) -> Iterator[bytes]:
         """All octets from front to back.  Blocks for the disk where the body is in a file."""

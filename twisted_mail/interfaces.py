@@ -339,6 +339,10 @@ class NoSuchView(UnauthorizedLogin):
     """The password was right, and there cannot be a view of the maildrop by that name."""
 
 
+class NoSuchFolder(UnauthorizedLogin):
+    """The password was right, and the mailbox has no folder by that name."""
+
+
 class LoginUnavailable(Exception):
     """The password could not be checked just now (overload, directory unreadable): the client may try again."""
 
@@ -396,7 +400,7 @@ class IMailboxStore(Interface):
     """Where the mailboxes are.  (Delivering into them is the same object's IDeliveryTarget.)"""
 
     def open_maildrop(account: Address, origin: Origin, terms: Terms, view: str) -> Awaitable[IMaildrop]:
-        """Lock and list one account's messages; *view*: of which of its devices, if not empty.
+        """Lock and list one account's messages; *view*: of which of its devices or folders, if not empty.
 
-        Raises MaildropLocked, LoginTooSoon, NoSuchView, or OSError where the disk is at fault.
+        Raises MaildropLocked, LoginTooSoon, NoSuchView, NoSuchFolder, or OSError where the disk is at fault.
         """

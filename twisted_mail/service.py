@@ -31,7 +31,7 @@ from twisted_mail.auth.throttle import Throttle
 from twisted_mail.capturing import AnyLogin, CapturedFiles, Everybody, captures
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
-from twisted_mail.delivery.forwarding import ReturnPaths
+from twisted_mail.delivery.forwarding import Forwarding, ReturnPaths
 from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
@@ -51,7 +51,7 @@ from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget, IUsers
 from twisted_mail.issuers import oauth
-from twisted_mail.mailbox.answering import Answering
+from twisted_mail.mailbox.answering import Answers
 from twisted_mail.mailbox.expiry import Mailbox
 from twisted_mail.mailbox.expirytimer import ExpiryTimer
 from twisted_mail.mailbox.journal import Bounds
@@ -59,9 +59,11 @@ from twisted_mail.mailbox.junk.judging import Filters, Judging
 from twisted_mail.mailbox.junk.watching import FolderWatch
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.quota import LimitedMailboxes
+from twisted_mail.mailbox.ruled import RuledMailboxes
 from twisted_mail.mailbox.store import MailboxStore, maildir_of
 from twisted_mail.mailbox.sweeping import Sweeper
 from twisted_mail.mailbox.views import Views
+from twisted_mail.mailbox.wishes import WishReader
 from twisted_mail.message.identifier import message_id
 from twisted_mail.monitoring import Monitoring
 from twisted_mail.outgoing import Outgoing
@@ -150,8 +152,10 @@ class House:
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         mailboxes = LimitedMailboxes(store, store.path, self.directory.quotas, config.hostname, disk, reactor)
-        away = Answering(mailboxes, store.path, users.may_send_as, lambda: self._router, config.hostname, reactor)
-        judging = Judging(away, Filters(store.path, disk))
+        answers = Answers(store.path, users.may_send_as, lambda: self._router, config.hostname, reactor)
+        forwarding = Forwarding(users, return_paths, self.directory.rewrites, lambda: self._router)
+        ruled = RuledMailboxes(mailboxes, store.path, WishReader(), forwarding, answers)
+        judging = Judging(ruled, Filters(store.path, disk))
         router = Router(users, judging, outside, return_paths, mailboxes)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)

@@ -12,7 +12,7 @@ from tests.mailbox.disk import MaildirTestCase
 from tests.targets import ORIGIN, recipients
 from twisted_mail.content import Message
 from twisted_mail.framing import wire_size
-from twisted_mail.interfaces import IMaildrop, LoginTooSoon, MaildropLocked, NoSuchView
+from twisted_mail.interfaces import IMaildrop, LoginTooSoon, MaildropLocked, NoSuchFolder, NoSuchView
 from twisted_mail.mailbox import undo
 from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildrop import MaildirReader
@@ -21,6 +21,7 @@ from twisted_mail.mailbox.views import Views
 from twisted_mail.message.downgrade import header_in_ascii
 from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.message.header import header_size
+from twisted_mail.message.place import INBOX, Place
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
 from twisted_mail.smtp.address import Address
@@ -45,9 +46,16 @@ class StoreTests(MaildirTestCase):
         self.addCleanup(maildrop.release)
         return maildrop
 
-    def deliver(self, text: bytes, *to: str, smtputf8: bool = False, junk: bool = False) -> None:
+    def deliver(
+        self,
+        text: bytes,
+        *to: str,
+        smtputf8: bool = False,
+        junk: bool = False,
+        places: tuple[Place, ...] = INBOX,
+    ) -> None:
         size = header_size(text)
-        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"), (JUNK,) if junk else ())
+        message = Message("01" * 16, text[:size], text[size:], text.count(b"\n"), (JUNK,) if junk else (), places)
         delivery = self.result(self.store.begin(ORIGIN, None, MailOptions(smtputf8=smtputf8)))
         for recipient in recipients(*(to or ("alice@example.org",))):
             self.result(delivery.add_recipient(recipient))
@@ -107,6 +115,42 @@ class StoreTests(MaildirTestCase):
         )
         junk.release()
         self.open_maildrop()
+
+    def test_message_is_put_into_folders_each_with_its_flags_and_written_once(self) -> None:
+        places = (Place(".Work.Invoices", "FS"), Place())
+        self.deliver(ASCII, "alice@example.org", "bob@example.org", places=places)
+        self.assertEqual((1, 1), (self.seen(""), self.seen(".Work.Invoices")))
+        [marked] = os.listdir(f"{self.root}/example.org/bob/.Work.Invoices/cur")
+        self.assertTrue(marked.endswith(":2,FS"), marked)
+        self.assertTrue(os.path.isfile(f"{self.root}/example.org/bob/.Work.Invoices/maildirfolder"))
+        self.assertEqual(4, os.stat(f"{self.root}/example.org/bob/.Work.Invoices/cur/{marked}").st_nlink)
+
+    def test_junk_that_a_rule_puts_somewhere_is_there(self) -> None:
+        self.deliver(ASCII, junk=True, places=(Place(), Place(".Lists")))
+        self.assertEqual((0, 1, 1), (self.seen(""), self.seen("junk"), self.seen(".Lists")))
+        self.deliver(ASCII, junk=True, places=(Place(""),))
+        self.assertEqual((1, 1), (self.seen(""), self.seen("junk")))
+
+    def test_folder_is_a_maildrop_of_its_own_whose_mail_can_be_restored(self) -> None:
+        reader = MaildirReader(self.committer, self.blocking, journal=Bounds())
+        self.store = MailboxStore(self.root, "mx.example", self.committer, reader, Views(self.committer, self.blocking))
+        self.deliver(ASCII, places=(Place(".Entw&APw-rfe"),))
+        self.assertEqual((1, 1), (self.seen(".Entwürfe"), self.seen(".Entw&APw-rfe")))
+        maildrop = self.open_maildrop(view=".Entwürfe")
+        self.result(maildrop.update({0}))
+        maildrop.release()
+        self.assertEqual(0, self.seen(".Entwürfe"))
+        [item] = undo.undoable(f"{self.root}/example.org/alice")
+        self.assertEqual((1, ".Entw&APw-rfe"), (item.messages, item.view))
+        self.assertEqual(1, undo.restore(f"{self.root}/example.org/alice", item.session))
+        self.assertEqual(1, self.seen(".Entwürfe"))
+
+    def test_folder_that_is_not_there_is_refused(self) -> None:
+        self.deliver(ASCII)
+        self.deliver(ASCII, "bob@example.org", places=(Place(".Work"),))
+        for view in (".Work", ".", "..", "./new", "../bob", ".\0", ".new", ".INBOX"):
+            self.failure(self.store.open_maildrop(ALICE, ORIGIN, Terms(), view), NoSuchFolder)
+        self.assertEqual(1, self.seen(""))
 
     def test_message_that_is_delivered_again_after_a_crash_is_one_message(self) -> None:
         self.deliver(ASCII, "alice@example.org", "bob@example.org")

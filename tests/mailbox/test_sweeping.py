@@ -53,11 +53,14 @@ class SweepTests(TestCase):
         self.assertEqual([], [path for path in left if path.exists()])
         self.assertEqual([], [path for path in kept if not path.exists()])
 
-    def test_junk_is_swept_as_well(self) -> None:
-        left = self.file("example.org", "alice", ".Junk", "tmp", "1.a.b")
-        kept = self.file("example.org", "alice", ".Junk", "new", "1.a.b")
+    def test_folders_are_swept_as_well(self) -> None:
+        folders = (".Junk", ".Work.Invoices")
+        left = [self.file("example.org", "alice", folder, "tmp", "1.a.b") for folder in folders]
+        kept = [self.file("example.org", "alice", folder, "new", "1.a.b") for folder in folders]
         self.sweeper(time.time() + LATER).start()
-        self.assertEqual((False, True), (left.exists(), kept.exists()))
+        self.assertEqual(
+            [(False, True)] * 2, [(old.exists(), new.exists()) for old, new in zip(left, kept, strict=True)]
+        )
 
     def test_young_file_stays_whatever_its_modification_time(self) -> None:
         path = self.file("example.org", "alice", "tmp", "1.a.b")

@@ -103,7 +103,15 @@ class Directory:
     async def expand(self, address: Address) -> Expansion:
         return self.expansion(address)
 
+    def rewrites(self, domain: str) -> bool:
+        """Whether senders are rewritten in what leaves *domain*, one of ours, for others."""
+        return self._lookup.rewrites(domain)
+
     async def may_send_as(self, account: Address, address: Address) -> bool:
+        return self.owns_address(account, address)
+
+    def owns_address(self, account: Address, address: Address) -> bool:
+        """As IUsers.may_send_as, at once."""
         wanted = address.key
         if account in (wanted, without_tag(wanted)):
             return True

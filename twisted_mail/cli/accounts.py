@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from twisted_mail.auth.names import account_address, alias_text, domain_name
-from twisted_mail.cli import apppasswords, attributes, mailboxes, vacation
+from twisted_mail.cli import apppasswords, attributes, mailboxes, rules, vacation
 from twisted_mail.cli.asking import add_password_option, read_password
 from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_json, subcommands
 from twisted_mail.cli.importing import import_accounts
@@ -16,7 +16,8 @@ from twisted_mail.cli.tables import print_rows, timestamp
 
 
 def add_family(parser: Parser) -> None:
-    """account add, list, show, remove, passwd, disable, enable, app-password, set, restore, views, vacation, import."""
+    """account add, list, show, remove, passwd, disable, enable, app-password, set, restore, views, vacation, rules,
+    import."""
     commands = subcommands(parser)
     add = add_command(commands, "add", "Make an account.  Its domain must exist.", add_account)
     add.add_argument("address", metavar="ADDRESS")
@@ -35,6 +36,7 @@ def add_family(parser: Parser) -> None:
     attributes.add_set(commands)
     mailboxes.add_commands(commands)
     vacation.add_vacation(commands)
+    rules.add_rules(commands)
     importing = add_command(
         commands,
         "import",

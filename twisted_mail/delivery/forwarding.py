@@ -1,4 +1,4 @@
-"""In whose name a message goes on from an alias, and whom a report that comes back is for (docs/decisions/0017).
+"""In whose name a message goes on from an alias or a rule, and whom a report is for that comes back (decision 0017).
 
 The owner of a list is the envelope sender of all its copies.  Else the sender stays, and only where a copy leaves for
 another domain it is rewritten (smtp/srs.py): the servers there would take it for a forgery.  A report to the rewritten
@@ -7,10 +7,16 @@ address goes on to the sender.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_mail.interfaces import IUsers, Way
+from twisted_mail.content import Message
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IUsers, Way
+from twisted_mail.message.header import delivered_to
 from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import Recipient, Transaction
 from twisted_mail.smtp.reply import SMTPError
 from twisted_mail.smtp.srs import SenderRewriting, SRSError, is_rewritten
 
@@ -52,3 +58,41 @@ class ReturnPaths:
         if sender is not None:
             raise SMTPError.of(550, "7.1", "This address takes delivery reports only, which have the sender <>")
         return original
+
+
+class Forwarding:
+    """What rules of accounts send on, through the router."""
+
+    def __init__(
+        self,
+        users: IUsers,
+        return_paths: ReturnPaths,
+        rewrites: Callable[[str], bool],
+        router: Callable[[], IDeliveryTarget],
+    ) -> None:
+        """*rewrites*: whether senders are rewritten in what leaves from a domain; *router*: asked when there is one."""
+        self._users = users
+        self._return_paths = return_paths
+        self._rewrites = rewrites
+        self._router = router
+
+    async def prepare(self, account: Address, to: Recipient, message: Message, transaction: Transaction) -> IDelivery:
+        """A delivery of *message* from the mailbox of *account*, ready to be committed or aborted.
+
+        Delivered-To says where it was, so that it is known if it comes back.  Raises SMTPError: nobody takes it.
+        """
+        leaves = not await self._users.is_local(to.address.domain)
+        way = Way(account.domain, rewrites=self._rewrites(account.domain))
+        sender = await self._return_paths.sender_on(way, transaction.sender, leaves=leaves)
+        options = replace(transaction.options, size=None, release=None)
+        delivery = await self._router().begin(transaction.origin, sender, options)
+        try:
+            await delivery.add_recipient(to)
+            refusal = (await delivery.prepare(message.with_fields(delivered_to(account))))[to]
+        except BaseException:
+            delivery.abort()
+            raise
+        if refusal is not None:
+            delivery.abort()
+            raise refusal
+        return delivery

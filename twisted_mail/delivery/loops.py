@@ -10,8 +10,8 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
-from twisted_mail.message.header import fields
-from twisted_mail.smtp.address import Address, AddressError, parse_address
+from twisted_mail.message.header import fields, visited
+from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.wrapping import FilterDelivery
@@ -46,23 +46,11 @@ class _GuardedDelivery(FilterDelivery):
         if text.count(b"received") > MAX_HOPS and _hops(message.header) > MAX_HOPS:
             raise SMTPError(Reply(554, "4.6", f"The message has passed over {MAX_HOPS} servers: it goes in a circle"))
         if b"delivered-to" in text:
-            been = _visited(message.header)
+            been = visited(message.header)
             for recipient in self._recipients:
                 if recipient.address in been:
                     raise SMTPError(Reply(554, "4.6", f"The message was here for {recipient.address} before"))
         return message
-
-
-def _visited(header: bytes) -> set[Address]:
-    """The addresses in Delivered-To fields; what is no address is left out."""
-    found = set()
-    for name, field in fields(header):
-        if name == "delivered-to":
-            try:
-                found.add(parse_address(field.partition(b":")[2].decode("utf-8", "replace").strip()))
-            except AddressError:
-                continue
-    return found
 
 
 def _hops(header: bytes) -> int:

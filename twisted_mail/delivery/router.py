@@ -158,7 +158,7 @@ class RoutedDelivery:
             options = replace(self._options, ret=None, envelope_id=None) if leg.owned else self._options
             self._deliveries[leg] = await target.begin(self._origin, leg.sender, options)
         await self._deliveries[leg].add_recipient(
-            Recipient(address, RecipientOptions() if leg.owned else named.options)
+            Recipient(address, RecipientOptions() if leg.owned else named.options, named.address)
         )
         self._added.add((target, address))
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from twisted_mail.content import Message
 from twisted_mail.durable import new_directories
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
+from twisted_mail.message.place import Place
 
 FOLDERS = ("new", "cur")
 """Where messages are, in the order to look at them: one that is just on its way to `cur/` is seen twice, not never."""
@@ -151,6 +152,26 @@ def make_maildir_of(path: str) -> set[str]:
 def junk_of(maildir: str) -> str:
     """Where the junk of the Maildir at *maildir* lies."""
     return f"{maildir}/{JUNK}"
+
+
+def path_in(maildir: str, place: Place, name: str, *, junk: bool) -> str:
+    """Of a message with the name *name* (without flags); *junk*: it was judged to be that."""
+    folder = place.folder
+    if folder is None:
+        folder = JUNK if junk else ""
+    where = f"{maildir}/{folder}" if folder else maildir
+    return f"{where}/cur/{name}:2,{place.flags}" if place.flags else f"{where}/new/{name}"
+
+
+def folders_of(maildir: str) -> list[str]:
+    """The names of its folders, as Maildir++ has them (`.Junk`), in the order of the alphabet.  Raises OSError."""
+    try:
+        with os.scandir(maildir) as entries:
+            return sorted(
+                entry.name for entry in entries if entry.name[0] == "." and entry.is_dir(follow_symlinks=False)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def scan(maildir: str) -> list[str]:

@@ -3,13 +3,14 @@
 A message is written and synced once, in the `tmp/` of its first mailbox, and linked into each `new/`; the directories
 are synced before anybody hears 250.  Promise: after `deliver` or `commit` the message is in every mailbox, for good;
 after a failure, or a crash before, in none (a file left in `tmp/` by a crash is swept after 36 hours).  Junk goes into
-the folder `.Junk` of each mailbox, which the view `junk` shows.
+the folder `.Junk` of each mailbox, which the view `junk` shows; the view `.Work` shows the folder `.Work`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 
 from twisted.logger import Logger
@@ -17,14 +18,16 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message, disk_refusal
 from twisted_mail.durable import Committer, NewFile, Phase
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop, NoSuchFolder
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.views import JUNK, Views
 from twisted_mail.message.evidence import junk_field
 from twisted_mail.message.header import return_path
 from twisted_mail.message.identifier import milliseconds_of
+from twisted_mail.message.place import INBOX
 from twisted_mail.pop3.terms import Terms
+from twisted_mail.rules.foldername import SEPARATOR, disk_name
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -49,9 +52,9 @@ class MailboxStore:
 
     async def open_maildrop(self, account: Address, origin: Origin, terms: Terms, view: str) -> IMaildrop:
         path = self.path(account)
-        is_junk = view.lower() == JUNK
-        maildrop = await self._reader.open_maildrop(path, account, origin, terms, maildir.JUNK if is_junk else "")
-        if is_junk or not view:
+        folder = _folder_of(path, view)
+        maildrop = await self._reader.open_maildrop(path, account, origin, terms, folder)
+        if folder or not view:
             return maildrop
         try:
             return await self._views.open(maildrop, path, view, origin.session)
@@ -64,15 +67,21 @@ class MailboxStore:
         return maildir_of(self._root, account)
 
     def new_file(self, message: Message, mailboxes: list[str], *, smtputf8: bool = False) -> NewFile:
-        """The job that puts *message* into each of *mailboxes* (paths).  *smtputf8*: it may be internationalised."""
+        """The job that puts *message* into each of *mailboxes* (paths), to its places there.
+
+        *smtputf8*: it may be internationalised.
+        """
         name = maildir.unique_name(milliseconds_of(message.id) // 1000, message.id, self._hostname)
         downgraded = maildir.downgraded_size(message) if smtputf8 else None
         final = maildir.final_name(name, message.size, message.wire_size, downgraded)
+        junk = message.junk
+        names = [maildir.path_in(mailbox, place, final, junk=junk) for mailbox in mailboxes for place in message.places]
+        first = os.path.dirname(os.path.dirname(names[0]))
         return NewFile(
             message.write_to,
             # the queue may deliver a message again after a crash, or by two aliases at once: under one final name
-            f"{mailboxes[0]}/tmp/{name}.{self._process}.{next(self._attempts)}",
-            [f"{mailbox}/new/{final}" for mailbox in mailboxes],
+            f"{first}/tmp/{name}.{self._process}.{next(self._attempts)}",
+            names,
             maildir.make_maildir_of,
         )
 
@@ -92,7 +101,7 @@ class _MaildirDelivery:
         self._recipients: list[Recipient] = []
         self._prepared: NewFile | None = None
         self._id = ""
-        self._is_junk = False
+        self._where = ""
 
     async def add_recipient(self, recipient: Recipient) -> None:
         self._recipients.append(recipient)
@@ -117,10 +126,8 @@ class _MaildirDelivery:
 
     def _file(self, message: Message) -> NewFile:
         mailboxes = [self._store.path(recipient.address) for recipient in self._recipients]
-        if message.junk:
-            mailboxes = [maildir.junk_of(mailbox) for mailbox in mailboxes]
         self._id = message.id
-        self._is_junk = message.junk
+        self._where = _in_words(message)
         fields = return_path(self._sender)
         if message.evidence:
             fields += junk_field(message.evidence)
@@ -141,9 +148,31 @@ class _MaildirDelivery:
                 id=self._id,
                 mailboxes=[str(recipient.address) for recipient in self._recipients],
                 file=file.file_name,
-                where=", as junk" if self._is_junk else "",
+                where=self._where,
             )
         return None
+
+
+def _folder_of(path: str, view: str) -> str:
+    """Of the Maildir at *path*, which *view* shows; empty: a view of the inbox.  Raises NoSuchFolder."""
+    if view.lower() == JUNK:
+        return maildir.JUNK
+    if not view.startswith(SEPARATOR):
+        return ""
+    there = maildir.folders_of(path)
+    with suppress(ValueError):
+        if (written := disk_name(view[1:])) in there:
+            return written
+    if view in there:  # as other programs show what is not ASCII
+        return view
+    raise NoSuchFolder(f"no folder {view[:200]!r}")
+
+
+def _in_words(message: Message) -> str:
+    """Where in the mailboxes; empty: in the inbox alone."""
+    if message.places == INBOX:
+        return ", as junk" if message.junk else ""
+    return f", in {' and '.join(place.folder or 'the inbox' for place in message.places)}"
 
 
 def maildir_of(root: str, account: Address) -> str:

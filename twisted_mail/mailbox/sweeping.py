@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox.journal import Bounds
-from twisted_mail.mailbox.maildir import junk_of
+from twisted_mail.mailbox.maildir import folders_of
 from twisted_mail.mailbox.undo import purge
 
 MAX_AGE = 36 * 3600.0
@@ -67,8 +67,7 @@ class Sweeper:
         """In a thread.  What was removed, in words, and how many files of it."""
         removed: Counter[str] = Counter()
         found = list(mailboxes(self._root))
-        places = [place for mailbox in found for place in (mailbox, junk_of(mailbox))]
-        for folder in (self._incoming, *(f"{place}/tmp" for place in places)):
+        for folder in (self._incoming, *(f"{place}/tmp" for mailbox in found for place in _places(mailbox))):
             if self._timer.running:
                 removed[_LEFT_BEHIND] += sweep(folder, now - MAX_AGE)
         for mailbox in found:
@@ -95,6 +94,13 @@ def _remove_if_old(path: str, before: float) -> bool:
             os.unlink(path)
             return True
     return False
+
+
+def _places(mailbox: str) -> list[str]:
+    """Itself and its folders."""
+    with suppress(OSError):
+        return [mailbox, *(f"{mailbox}/{name}" for name in folders_of(mailbox))]
+    return [mailbox]
 
 
 def mailboxes(root: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Undo of POP3 sessions: what one deleted from the maildrop or its junk, or dropped from a view, comes back.
+"""Undo of POP3 sessions: what one deleted from the maildrop or a folder, or dropped from a view, comes back.
 
 Everything here blocks.  Promise: after `restore` the messages are where they were, under the same unique-ids; after a
 crash within it, calling it again does the rest.
@@ -32,7 +32,7 @@ def undoable(path: str) -> list[Undoable]:
     """Of the Maildir at *path*, the newest last.  Raises OSError."""
     found = [
         Undoable(item.session, item.seconds, item.messages, item.octets, view)
-        for folder, view in ((path, ""), (maildir.junk_of(path), views.JUNK))
+        for folder, view in _folders(path)
         for item in journal.sessions(folder)
     ]
     there = set(maildir.unique_ids(maildir.scan(path)))
@@ -53,17 +53,17 @@ def restore(path: str, session: str) -> int:
     try:
         # first the views: a message that all of them hide must not be there
         shown = views.bring_back(path, session)
-        return max(shown, journal.put_back(path, session)) + journal.put_back(maildir.junk_of(path), session)
+        return max(shown, sum(journal.put_back(folder, session) for folder, _ in _folders(path)))
     finally:
         lock.release()
 
 
 def purge(path: str, bounds: journal.Bounds, now: float) -> int:
-    """Keep the journals of the Maildir at *path* and its junk within *bounds* each; how many messages went for good.
+    """Keep the journals of the Maildir at *path* and its folders within *bounds* each; how many messages went for good.
 
     *now*: seconds since 1970.  Raises MaildropLocked or OSError.
     """
-    folders = [folder for folder in (path, maildir.junk_of(path)) if journal.sessions(folder)]
+    folders = [folder for folder, _ in _folders(path) if journal.sessions(folder)]
     if not folders:
         return 0
     lock = MaildropLock(path, f"the journal's purge, process {os.getpid()}", is_login=False)
@@ -71,3 +71,9 @@ def purge(path: str, bounds: journal.Bounds, now: float) -> int:
         return sum(journal.purge(folder, bounds, now) for folder in folders)
     finally:
         lock.release()
+
+
+def _folders(path: str) -> list[tuple[str, str]]:
+    """Where deleted messages may be from, and the view that shows it: empty for the inbox."""
+    names = {maildir.JUNK: views.JUNK}
+    return [(path, ""), *((f"{path}/{name}", names.get(name, name)) for name in maildir.folders_of(path))]

@@ -104,9 +104,7 @@ def times_of(path: str) -> Times:
 
 def _folders(path: str) -> Iterator[str]:
     yield path
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
-        hidden = [entry for entry in entries if entry.name.startswith(".")]
-        yield from sorted(entry.path for entry in hidden if entry.is_dir(follow_symlinks=False))
+    yield from (f"{path}/{folder}" for folder in maildir.folders_of(path))
 
 
 def _measure_folder(folder: str) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twisted_mail.message.header import without_field
+from twisted_mail.message.header import fields, without_field
 
 NAME = "X-Junk"
 LONGEST_REASON = 200
@@ -57,6 +57,12 @@ def junk_field(evidence: Sequence[Evidence]) -> bytes:
     lines = [f"{NAME}: {'yes' if is_junk(evidence) else 'no'} ({points_of(evidence):g} of {ENOUGH:g})"]
     lines += map(str, counted(evidence))
     return f"{SEPARATOR.join(lines)}\n".encode("ascii")
+
+
+def says_junk(header: bytes) -> bool:
+    """Whether a message that was delivered was judged to be junk, by what `junk_field` left."""
+    wanted = f"{NAME}: yes".encode().lower()
+    return any(name == NAME.lower() and field.lower().startswith(wanted) for name, field in fields(header))
 
 
 def without_junk_fields(header: bytes) -> bytes:

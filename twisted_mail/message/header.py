@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 
-from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.address import Address, AddressError, parse_address
 from twisted_mail.smtp.envelope import Origin
 
 # field = field-name ":" unstructured, folded lines begin with white space (RFC 5322 §2.2); obs-FWS before ":" (§4.5);
@@ -77,6 +78,16 @@ def return_path(sender: Address | None) -> bytes:
 def delivered_to(address: Address) -> bytes:
     """Delivered-To, by which a message that comes back is known (RFC 9228 §4)."""
     return f"Delivered-To: {address}\n".encode()
+
+
+def visited(header: bytes) -> set[Address]:
+    """The addresses in Delivered-To fields; what is no address is left out."""
+    found = set()
+    for name, field in fields(header):
+        if name == "delivered-to":
+            with suppress(AddressError):
+                found.add(parse_address(field.partition(b":")[2].decode("utf-8", "replace").strip()))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Text(Enum):
     IN_USE = "Another program is fetching this mail, try again in a minute"
     LOGIN_TOO_SOON = "You fetched this mail only a moment ago; let your mail program look less often"
     NO_VIEW = "A view's name has up to 32 letters, digits, dots and dashes; an account has at most 20 views"
+    NO_FOLDER = "This mailbox has no folder of that name; capital and small letters differ"
     MESSAGE_GONE = "Another program has removed this message since you logged in"
     MESSAGE_UNREADABLE = "This message cannot be read on the server, tell the administrator"
     DELETION_FAILED = "Some deleted messages not removed"

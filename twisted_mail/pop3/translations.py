@@ -70,6 +70,7 @@ GERMAN: Mapping[Text, str] = {
         "Der Name einer Ansicht hat bis zu 32 Buchstaben, Ziffern, Punkte und Striche; "
         "ein Konto hat höchstens 20 Ansichten"
     ),
+    Text.NO_FOLDER: "Dieses Postfach hat keinen Ordner dieses Namens; Groß- und Kleinschreibung zählt",
     Text.MESSAGE_GONE: "Ein anderes Programm hat diese Nachricht seit Ihrer Anmeldung entfernt",
     Text.MESSAGE_UNREADABLE: (
         "Diese Nachricht ist auf dem Server nicht lesbar, bitte den Administrator benachrichtigen"
@@ -141,6 +142,7 @@ FRENCH: Mapping[Text, str] = {
     Text.IN_USE: "Un autre programme relève ce courrier, réessayez dans une minute",
     Text.LOGIN_TOO_SOON: "Ce courrier vient d'être relevé ; réglez votre logiciel pour qu'il regarde moins souvent",
     Text.NO_VIEW: "Le nom d'une vue a jusqu'à 32 lettres, chiffres, points et tirets ; un compte a au plus 20 vues",
+    Text.NO_FOLDER: "Cette boîte n'a pas de dossier de ce nom ; majuscules et minuscules diffèrent",
     Text.MESSAGE_GONE: "Un autre programme a supprimé ce message depuis votre connexion",
     Text.MESSAGE_UNREADABLE: "Ce message est illisible sur le serveur, prévenez l'administrateur",
     Text.DELETION_FAILED: "Certains messages supprimés n'ont pas été retirés",
@@ -211,6 +213,7 @@ SPANISH: Mapping[Text, str] = {
     Text.NO_VIEW: (
         "El nombre de una vista tiene hasta 32 letras, cifras, puntos y guiones; una cuenta tiene como máximo 20 vistas"
     ),
+    Text.NO_FOLDER: "Este buzón no tiene ninguna carpeta con ese nombre; las mayúsculas y las minúsculas cuentan",
     Text.MESSAGE_GONE: "Otro programa ha eliminado este mensaje desde que inició la sesión",
     Text.MESSAGE_UNREADABLE: "Este mensaje no se puede leer en el servidor, avise al administrador",
     Text.DELETION_FAILED: "Algunos mensajes borrados no se han eliminado",
@@ -277,6 +280,7 @@ CHINESE: Mapping[Text, str] = {
     Text.IN_USE: "另一个程序正在收取此邮箱的邮件，请一分钟后再试",
     Text.LOGIN_TOO_SOON: "刚刚收取过此邮箱的邮件；请让您的邮件程序降低检查频率",
     Text.NO_VIEW: "视图名称最多为 32 个字母、数字、点和连字符；每个帐户最多 20 个视图",
+    Text.NO_FOLDER: "此邮箱没有该名称的文件夹；请注意大小写",
     Text.MESSAGE_GONE: "您登录之后，该邮件已被另一个程序移除",
     Text.MESSAGE_UNREADABLE: "服务器无法读取该邮件，请告知管理员",
     Text.DELETION_FAILED: "部分已删除的邮件未能移除",

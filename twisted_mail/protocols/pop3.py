@@ -25,6 +25,7 @@ from twisted_mail.interfaces import (
     MaildropLocked,
     MessageGone,
     MessageUnreadable,
+    NoSuchFolder,
     NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
@@ -67,6 +68,7 @@ _REFUSALS: tuple[tuple[type[Exception], _Refusal], ...] = (
             "AUTH", "A view's name has up to 32 letters, digits, dots and dashes; an account has at most 20 views"
         ),
     ),
+    (NoSuchFolder, _Refusal("AUTH", "This mailbox has no folder of that name; capital and small letters differ")),
     (UnauthorizedLogin, _Refusal("AUTH", "The user name or the password is wrong")),
     (LoginUnavailable, _Refusal("SYS/TEMP", "The password cannot be checked just now, try again later")),
     (MaildropLocked, _Refusal("IN-USE", "Another program is fetching this mail, try again in a minute")),

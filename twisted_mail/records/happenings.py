@@ -25,6 +25,8 @@ HAPPENINGS: Mapping[str, str] = {
     "address.expanded": "an address stood for others",
     "message.signed": "a message for elsewhere got its signatures (DKIM), or a seal (ARC)",
     "message.judged": "the filter of an account took a message for its junk, or for its good mail",
+    "message.ruled": "rules of a recipient said where a message goes, or threw it away",
+    "rules.failed": "rules of a recipient could not be followed, and the message was kept",
     "message.stored": "a message is in mailboxes, on disk",
     "message.queued": "a message for elsewhere is in the queue, on disk",
     "message.relayed": "another server has taken a message for a recipient",

@@ -159,6 +159,8 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "address.expanded": _expanded,
     "message.signed": _signed,
     "message.judged": lambda w: f"{w.reason}: {w.points} points",
+    "message.ruled": lambda w: f"by the rules of {w.account} ({w.rules}): {w.done}",
+    "rules.failed": lambda w: f"the rules of {w.account} could not be followed, it was kept: {w.problem}",
     "message.stored": lambda w: f"on disk in the mailbox of {w.mailboxes}{w.where}, as {w.file}",
     "message.queued": lambda w: f"on disk in the queue for {w.recipients}, as {w.id}",
     "message.relayed": _relayed,

@@ -5,7 +5,7 @@ Everything that an extension adds to MAIL or RCPT has its field here, with the d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, Flag, auto
 
@@ -106,6 +106,12 @@ class Recipient:
 
     address: Address
     options: RecipientOptions = RecipientOptions()
+    named: Address | None = field(default=None, compare=False)
+    """What the client said, where it stands for *address*: with a tag, or an alias."""
+
+    @property
+    def as_named(self) -> Address:
+        return self.named or self.address
 
     def __hash__(self) -> int:
         return hash(self.address)  # each target has a table of them, and options hardly differ
@@ -138,3 +144,13 @@ class Origin:
     """It spoke before it was greeted, see `protocols.connection.Silence`."""
     user: str = ""
     """The authenticated account, `alice@example.org`, or an empty text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a message came with, but for its recipients."""
+
+    origin: Origin
+    sender: Address | None
+    """None: the null reverse-path."""
+    options: MailOptions

@@ -1,0 +1,229 @@
+"""What the owners of mailboxes want done with new mail: a target around their mailboxes.
+
+At the end of data each account's rules say where the message goes (rules/ruleset.py).  Accounts for which that is the
+same share one delivery; what is sent on is prepared with them, and nothing is committed before all is prepared.  Rules
+that cannot be read, and mail that cannot be sent on, leave the message in the inbox; the log says why.  Answers come
+last, when the message is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_mail.content import Message
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.mailbox.answering import Answers
+from twisted_mail.mailbox.wishes import WishReader
+from twisted_mail.message.header import visited
+from twisted_mail.message.place import Place
+from twisted_mail.rules.letter import Letter
+from twisted_mail.rules.ruleset import Decision, decide
+from twisted_mail.smtp.address import Address
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, Transaction
+from twisted_mail.smtp.reply import SMTPError
+
+MAX_VISITED = 5
+"""Delivered-To fields with which a message goes on; each account that sends on adds one."""
+
+Results = Mapping[Recipient, SMTPError | None]
+
+
+class Forward(Protocol):
+    """How a message goes on from an account."""
+
+    async def prepare(self, account: Address, to: Recipient, message: Message, transaction: Transaction) -> IDelivery:
+        """Ready to be committed or aborted.  Raises SMTPError: nobody takes it."""
+
+
+@implementer(IDeliveryTarget)
+class RuledMailboxes:
+    """Recipients are accounts in their canonical spelling."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        mailboxes: IDeliveryTarget,
+        path_of: Callable[[Address], str],
+        wishes: WishReader,
+        forward: Forward,
+        answers: Answers,
+    ) -> None:
+        self.mailboxes = mailboxes
+        self._path_of = path_of
+        self._wishes = wishes
+        self.forward = forward
+        self.answers = answers
+
+    async def begin(self, origin: Origin, sender: Address | None, options: MailOptions) -> IDelivery:
+        first = await self.mailboxes.begin(origin, sender, options)
+        return _RuledDelivery(self, first, Transaction(origin, sender, options))
+
+    def consider(self, recipient: Recipient, message: Message, transaction: Transaction) -> _Outcome:
+        """What is to become of *message* in the mailbox of *recipient*."""
+        wishes = self._wishes.of(self._path_of(recipient.address))
+        outcome = _Outcome(recipient, _NO_RULES, wishes.is_away)
+        if wishes.problem:
+            outcome.fail(self.log, message, transaction, wishes.problem)
+        elif wishes.rules:
+            letter = Letter(message.header, transaction.sender, recipient.as_named, message.size, message.junk)
+            outcome.decision = decide(wishes.rules, letter)
+        return outcome
+
+
+_NO_RULES = Decision()
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What becomes of a message for one of its recipients."""
+
+    recipient: Recipient
+    decision: Decision
+    is_away: bool
+
+    def keep(self) -> None:
+        """In the inbox after all."""
+        if not any(place.folder in (None, "") for place in self.decision.places):
+            self.decision = replace(self.decision, places=(*self.decision.places, Place()))
+
+    def fail(self, log: Logger, message: Message, transaction: Transaction, problem: str) -> None:
+        """Keep it, and say why."""
+        self.keep()
+        log.warn(
+            "{id}: the rules of {account} could not be followed, the message is kept: {problem}",
+            event="rules.failed",
+            id=message.id,
+            session=transaction.origin.session,
+            account=self.recipient.address,
+            problem=problem,
+        )
+
+    def tell(self, log: Logger, message: Message, transaction: Transaction) -> None:
+        """What the rules did."""
+        if self.decision.rules:
+            log.info(
+                "{id}: rules of {account} ({rules}): {done}",
+                event="message.ruled",
+                id=message.id,
+                session=transaction.origin.session,
+                account=self.recipient.address,
+                rules=list(self.decision.rules),
+                done=", ".join(done_in_words(self.decision)),
+            )
+
+
+def done_in_words(decision: Decision) -> list[str]:
+    """Each deed; at least one."""
+    if decision.discards:
+        return ["thrown away"]
+    folders = [place.folder for place in decision.places]
+    deeds = [f"put into {folder[1:]}" if folder else "kept in the inbox" for folder in folders]
+    return [*deeds, *(f"sent on to {address}" for address in decision.forward)]
+
+
+@implementer(IDelivery)
+class _RuledDelivery:
+    def __init__(self, target: RuledMailboxes, first: IDelivery, transaction: Transaction) -> None:
+        self._target = target
+        self._first = first
+        self._transaction = transaction
+        self._recipients: list[Recipient] = []
+        self._message: Message | None = None
+        self._outcomes: list[_Outcome] = []
+        self._deliveries: dict[tuple[Place, ...], IDelivery] = {}
+        self._sent_on: list[IDelivery] = []
+
+    async def add_recipient(self, recipient: Recipient) -> None:
+        self._recipients.append(recipient)
+
+    async def prepare(self, message: Message) -> Results:
+        await self._plan(message)
+        return await self._prepare(message)
+
+    async def commit(self) -> None:
+        for delivery in (*self._deliveries.values(), *self._sent_on):
+            await delivery.commit()
+        await self._finish()
+
+    async def deliver(self, message: Message) -> Results:
+        await self._plan(message)
+        if len(self._deliveries) == 1 and not self._sent_on:
+            ((places, only),) = self._deliveries.items()
+            results = dict.fromkeys(self._recipients) | dict(await only.deliver(message.placed(places)))
+            if not any(results.values()):
+                await self._finish()
+            return results
+        results = await self._prepare(message)
+        if not any(results.values()):
+            await self.commit()
+        return results
+
+    def abort(self) -> None:
+        for delivery in {self._first, *self._deliveries.values(), *self._sent_on}:
+            delivery.abort()
+
+    async def _plan(self, message: Message) -> None:
+        """Decide, prepare what is sent on, and open a delivery for each set of places."""
+        self._message = message
+        for recipient in self._recipients:
+            outcome = self._target.consider(recipient, message, self._transaction)
+            self._outcomes.append(outcome)
+            if outcome.decision.forward:
+                await self._send_on(outcome, message)
+            if places := outcome.decision.places:
+                await (await self._delivery(places)).add_recipient(recipient)
+        if not self._deliveries:
+            self._first.abort()
+
+    async def _send_on(self, outcome: _Outcome, message: Message) -> None:
+        account = outcome.recipient.address
+        been = visited(message.header)
+        if account in been or len(been) >= MAX_VISITED:
+            outcome.fail(
+                self._target.log, message, self._transaction, "it was here before, or has been sent on too often"
+            )
+            return
+        for address in outcome.decision.forward:
+            to = Recipient(address, outcome.recipient.options.of_members())
+            try:
+                self._sent_on.append(await self._target.forward.prepare(account, to, message, self._transaction))
+            except SMTPError as error:
+                outcome.fail(self._target.log, message, self._transaction, f"<{address}> cannot get it: {error}")
+
+    async def _delivery(self, places: tuple[Place, ...]) -> IDelivery:
+        if places not in self._deliveries:
+            transaction = self._transaction
+            self._deliveries[places] = (
+                await self._target.mailboxes.begin(transaction.origin, transaction.sender, transaction.options)
+                if self._deliveries
+                else self._first
+            )
+        return self._deliveries[places]
+
+    async def _prepare(self, message: Message) -> dict[Recipient, SMTPError | None]:
+        results: dict[Recipient, SMTPError | None] = dict.fromkeys(self._recipients)
+        for places, delivery in self._deliveries.items():
+            results.update(await delivery.prepare(message.placed(places)))
+        return results
+
+    async def _finish(self) -> None:
+        """It has come."""
+        message, transaction = self._message, self._transaction
+        assert message is not None
+        for outcome in self._outcomes:
+            outcome.tell(self._target.log, message, transaction)
+        if transaction.sender is None:
+            return
+        for outcome in self._outcomes:
+            reply = outcome.decision.reply
+            if reply is not None or (outcome.is_away and not outcome.decision.discards):
+                account = outcome.recipient.address
+                await self._target.answers.consider(
+                    account, transaction.sender, message, transaction.origin.session, reply
+                )
