@@ -151,9 +151,10 @@ class House:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
-        mailboxes = LimitedMailboxes(store, store.path, self.directory.quotas, config.hostname, disk, reactor)
-        answers = Answers(store.path, users.may_send_as, lambda: self._router, config.hostname, reactor)
-        forwarding = Forwarding(users, return_paths, self.directory.rewrites, lambda: self._router)
+        quotas = self.directory.quotas
+        mailboxes = LimitedMailboxes(store, store.path, quotas, self._route, config.hostname, disk, reactor)
+        answers = Answers(store.path, users.may_send_as, self._route, config.hostname, reactor)
+        forwarding = Forwarding(users, return_paths, self.directory.rewrites, self._route)
         ruled = RuledMailboxes(mailboxes, store.path, WishReader(), forwarding, answers)
         judging = Judging(ruled, Filters(store.path, disk))
         router = Router(users, judging, outside, return_paths, mailboxes)
@@ -222,6 +223,10 @@ class House:
             for name, site in web.factories.items():
                 self._doors.add(name, site)
         self.factories = self._doors.factories
+
+    def _route(self) -> IDeliveryTarget:
+        """For what is written by those whom the router itself delivers to."""
+        return self._router
 
     def _users(self) -> IUsers:
         if self._config.capture:

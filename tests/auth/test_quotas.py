@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail.auth.database import Database
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.quotas import QUOTA, REMEMBERED, UNLIMITED, AccountQuotas
+from twisted_mail.auth.quotas import QUOTA, REMEMBERED, TOTAL, UNLIMITED, Quotas
 from twisted_mail.smtp.address import Address
 
 ALICE = Address("alice", "example.org")
@@ -26,7 +26,7 @@ class QuotaTests(SynchronousTestCase):
         database = Database(path)
         self.addCleanup(database.close)
         self.now = 100.0
-        self.quotas = AccountQuotas(database, lambda: self.now)
+        self.quotas = Quotas(database, lambda: self.now)
 
     def both(self) -> list[int | None]:
         return [self.quotas.of(ALICE), self.quotas.of(BOB)]
@@ -39,6 +39,12 @@ class QuotaTests(SynchronousTestCase):
         self.assertEqual([5, 1000], self.both())
         self.directory.set_attributes(ALICE, {QUOTA: UNLIMITED})
         self.assertEqual([None, 1000], self.both())
+
+    def test_domain_has_one_of_all_its_mailboxes(self) -> None:
+        self.assertIsNone(self.quotas.of_domain("example.org"))
+        self.directory.set_domain_attributes("example.org", {TOTAL: "1000"})
+        self.assertEqual((1000, [None, None]), (self.quotas.of_domain("example.org"), self.both()))
+        self.assertTrue(self.quotas.exist())
 
     def test_the_first_quota_is_seen_within_a_second(self) -> None:
         self.assertFalse(self.quotas.exist())

@@ -79,3 +79,23 @@ def test_quota_of_a_domain_is_for_each_account_without_its_own(new_server: Calla
         send(server, 20 * KIB, user.address)
     assert (len(server.stored(user)), len(server.stored(free))) == (0, 1)
     assert server.try_admin("account", "set", user.address, "quota=much").returncode == 1
+
+
+def test_domain_has_a_quota_of_all_its_mailboxes_together(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(accounts=3)
+    user, other, postmaster = (server.new_user() for _ in range(3))
+    server.admin("alias", "add", "postmaster@example.org", postmaster.address)
+    assert "total-quota=100 KiB" in server.admin("domain", "set", "example.org", "total-quota=100 KiB").stdout
+    server.start()
+    send(server, 50 * KIB, user.address)
+    send(server, 34 * KIB, other.address)
+    assert subjects(server, postmaster) == ["Subject: The mailboxes of example.org are 83 per cent full"]
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        send(server, 20 * KIB, other.address)
+    text = b"4.3.1 The mailboxes of example.org are full, try again later"
+    assert refused.value.recipients == {other.address: (452, text)}
+    assert send_unannounced(server, 20 * KIB, user.address)[0] == 452
+    shown = json.loads(server.admin("domain", "show", "example.org", "--json").stdout)
+    assert (shown["accounts"], shown["total-quota"]) == (3, 100 * KIB)
+    stored = [file for each in (user, other, postmaster) for file in server.stored(each)]
+    assert shown["used"] == sum(file.stat().st_size for file in stored)

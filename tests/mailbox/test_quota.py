@@ -17,6 +17,7 @@ from twisted_mail.mailbox.quota import LimitedMailboxes
 from twisted_mail.mailbox.store import MailboxStore
 from twisted_mail.mailbox.usage import measure
 from twisted_mail.mailbox.views import Views
+from twisted_mail.message.place import Place
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions
 from twisted_mail.smtp.reply import SMTPError
@@ -32,8 +33,11 @@ class FixedQuotas(dict[Address, int]):
     def of(self, account: Address) -> int | None:
         return self.get(account)
 
+    def of_domain(self, domain: str) -> int | None:
+        return self.get(Address("", domain))
 
-class QuotaTests(MaildirTestCase):
+
+class QuotaCase(MaildirTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.root = self.mktemp()
@@ -41,10 +45,13 @@ class QuotaTests(MaildirTestCase):
         reader = MaildirReader(self.committer, self.blocking)
         self.store = MailboxStore(self.root, "mx.example", self.committer, reader, Views(self.committer, self.blocking))
         self.limited = self.around(self.store)
+        self.reports = UnreliableTarget()
         self.number = 0
 
     def around(self, target: IDeliveryTarget) -> LimitedMailboxes:
-        return LimitedMailboxes(target, self.store.path, self.quotas, "mx.example", self.blocking, Clock())
+        return LimitedMailboxes(
+            target, self.store.path, self.quotas, lambda: self.reports, "mx.example", self.blocking, Clock()
+        )
 
     def begin(self, *to: str, target: IDeliveryTarget | None = None) -> IDelivery:
         delivery = self.result((target or self.limited).begin(ORIGIN, None, MailOptions()))
@@ -75,6 +82,8 @@ class QuotaTests(MaildirTestCase):
         error = self.failure(self.limited.check(INFO, [Address("bob", "example.org"), ALICE], size), SMTPError)
         return str(error)
 
+
+class QuotaTests(QuotaCase):
     def test_it_is_a_target_and_knows_of_room(self) -> None:
         verifyObject(IDeliveryTarget, self.limited)
         verifyObject(IRoom, self.limited)
@@ -156,6 +165,12 @@ class QuotaTests(MaildirTestCase):
         self.assertGreater(measure(self.store.path(ALICE)), 6000)
         self.assertIn("452 4.2.2 ", self.refused(6000))
 
+    def test_message_counts_once_for_each_of_its_places(self) -> None:
+        delivery = self.begin()
+        text = message(b"Subject: x\n\n" + b"x" * 6000)
+        (error,) = self.result(delivery.deliver(text.placed((Place(), Place(".Work"))))).values()
+        self.assertIn("552 5.2.3 ", str(error))
+
     def test_accounts_without_quota_are_not_looked_at(self) -> None:
         self.assertEqual(["ok"], self.deliver(50_000, "bob@example.org"))
         self.quotas.clear()
@@ -168,3 +183,39 @@ class QuotaTests(MaildirTestCase):
         Path(self.root, "example.org").symlink_to("example.org")  # ELOOP
         self.result(self.limited.check(parse_address("a@example.org"), [ALICE], 5))
         self.assertEqual(1, len(self.flushLoggedErrors(OSError)))
+
+
+class DomainQuotaTests(QuotaCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.quotas.clear()
+        self.quotas[Address("", "example.org")] = 10_000
+
+    def test_mailboxes_share_the_room_of_their_domain(self) -> None:
+        self.assertEqual(["ok"], self.deliver(4000, "bob@example.org"))
+        self.assertEqual(["ok"], self.deliver(4000))
+        full = "452 4.3.1 The mailboxes of example.org are full, try again later"
+        self.assertEqual(full, self.refused(4000))
+        self.assertEqual([full], self.deliver(4000))
+        self.assertEqual([full] * 2, self.deliver(1500, "alice@example.org", "bob@example.org"))
+        self.assertIn("552 5.3.4 ", self.refused(10_001))
+        self.assertEqual(["ok"], self.deliver(10_001, "carol@elsewhere.example"))
+        self.assertEqual(["ok"], self.deliver(2000, "carol@example.org"))
+
+    def test_members_of_an_alias_are_counted_together(self) -> None:
+        self.assertEqual(["ok"], self.deliver(3000))
+        self.assertEqual("ok", self.check(4000))
+        self.assertIn("452 4.3.1 ", self.refused(4000))  # bob and alice
+
+    def test_postmaster_is_told_at_each_level(self) -> None:
+        for size in (7000, 1200, 100, 1300):
+            self.assertEqual(["ok"], self.deliver(size))
+        told = [(str(to[0].address), text.split(b"Subject: ")[1].split(b"\n")[0]) for _, to, text in self.reports.taken]
+        words = [b"The mailboxes of example.org are %d per cent full" % percent for percent in (81, 95)]
+        self.assertEqual([("postmaster@example.org", text) for text in words], told)
+        self.assertEqual(["alice"], [name for name in os.listdir(f"{self.root}/example.org") if name[0] != "."])
+
+    def test_domain_whose_postmaster_cannot_be_told_takes_mail(self) -> None:
+        self.reports.fails_at = "add"
+        self.assertEqual(["ok"], self.deliver(8500))
+        self.assertEqual(1, len(self.flushLoggedErrors(SMTPError)))

@@ -22,7 +22,7 @@ from twisted_mail.auth.expansion import Standing
 from twisted_mail.auth.lookup import TableLookup, columns
 from twisted_mail.auth.names import DirectoryError, check_account, login_and_view, without_tag
 from twisted_mail.auth.passwords import hash_password, new_verifier
-from twisted_mail.auth.quotas import AccountQuotas
+from twisted_mail.auth.quotas import Quotas
 from twisted_mail.auth.remembered import Remembered
 from twisted_mail.auth.terms import AccountTerms
 from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
@@ -82,7 +82,7 @@ class Directory:
         self.aliases = Aliases(self._database)
         self.app_passwords = AppPasswords(self._database)
         self.terms = AccountTerms(self._database, clock)
-        self.quotas = AccountQuotas(self._database)
+        self.quotas = Quotas(self._database)
         keys = dict(self._select("SELECT name, octets FROM server_key").fetchall())
         self._salt_key = keys["salt"]
         self.srs_key: bytes = keys["srs"]

@@ -1,4 +1,4 @@
-"""How much mail an account may keep: what `mailserver account set` and `mailserver domain set` have set."""
+"""How much mail accounts and domains may keep: what `mailserver account set` and `mailserver domain set` have set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from twisted_mail.smtp.address import Address
 
 QUOTA = "quota"
 """Name of an attribute of accounts, and of domains for all accounts that have none of their own.  Octets on disk."""
+TOTAL = "total-quota"
+"""Name of an attribute of domains: for all their mailboxes together.  Octets on disk."""
 UNLIMITED = "0"
 """The value for an account that has no limit, whatever its domain says."""
 
@@ -18,7 +20,7 @@ REMEMBERED = 1.0
 
 _ANY = (
     "SELECT EXISTS (SELECT 1 FROM account_attribute WHERE name = ?1)"
-    " OR EXISTS (SELECT 1 FROM domain_attribute WHERE name = ?1)"
+    " OR EXISTS (SELECT 1 FROM domain_attribute WHERE name IN (?1, ?2))"
 )
 _OF_ONE = (
     "SELECT CAST(value AS INTEGER) FROM account_attribute WHERE domain = ?1 AND local_part = ?2 AND name = ?3"
@@ -26,8 +28,8 @@ _OF_ONE = (
 )
 
 
-class AccountQuotas:
-    """Those of all accounts, asked in the reactor's thread.  Addresses are canonical."""
+class Quotas:
+    """Those of all accounts and domains, asked in the reactor's thread.  Addresses are canonical."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._select = database.select
@@ -40,10 +42,17 @@ class AccountQuotas:
         now = self._clock()
         if self._asked is None or now >= self._asked + REMEMBERED:
             self._asked = now
-            self._any = self._select(_ANY, (QUOTA,)).fetchall() == [(1,)]
+            self._any = self._select(_ANY, (QUOTA, TOTAL)).fetchall() == [(1,)]
         return self._any
 
     def of(self, account: Address) -> int | None:
         """Octets; None: no limit."""
         rows = self._select(_OF_ONE, (account.domain, account.local_part, QUOTA)).fetchall()
         return (rows[0][0] or None) if rows else None
+
+    def of_domain(self, domain: str) -> int | None:
+        """Octets of all its mailboxes together; None: no limit."""
+        rows = self._select(
+            "SELECT CAST(value AS INTEGER) FROM domain_attribute WHERE domain = ? AND name = ?", (domain, TOTAL)
+        ).fetchall()
+        return rows[0][0] if rows else None

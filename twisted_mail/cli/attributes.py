@@ -92,6 +92,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     **{name: Attribute(_count, help) for name, help in _COUNTS.items()},
     ADMIN: Attribute(_true, "the account may administer the server on its web page, as in admin=true"),
 }
+TOTAL_OF_DOMAIN = Attribute(_octets, 'mail that all of them may keep, as in total-quota="10 GiB"', _size_in_words)
 QUOTA_OF_DOMAIN = Attribute(_octets, 'mail that each of its accounts may keep, as in quota="1 GiB"', _size_in_words)
 
 

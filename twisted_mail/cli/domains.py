@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Mapping
 
-from twisted_mail.auth.directory import Directory
+from twisted_mail.auth.directory import Directory, Domain
 from twisted_mail.auth.lookup import OFF, ON, SRS
 from twisted_mail.auth.names import domain_name
-from twisted_mail.auth.quotas import QUOTA
+from twisted_mail.auth.quotas import QUOTA, TOTAL
 from twisted_mail.cli.attributes import (
     QUOTA_OF_DOMAIN,
+    TOTAL_OF_DOMAIN,
     Attribute,
     add_set_command,
     add_settings,
@@ -22,9 +24,11 @@ from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_
 from twisted_mail.cli.dkim import all_keys, key_record, make_first_keys
 from twisted_mail.cli.dnsrecords import place_of, zone_text
 from twisted_mail.cli.opening import configuration, opened_directory
-from twisted_mail.cli.tables import print_rows, timestamp
+from twisted_mail.cli.tables import print_facts, print_rows, timestamp
+from twisted_mail.config import Config
 from twisted_mail.incoming import DMARC
 from twisted_mail.interfaces import NoSuchUser, UserDisabled
+from twisted_mail.mailbox.usage import measure_domain
 from twisted_mail.policy.dkim.keyrecord import record_name
 from twisted_mail.policy.findings import Handling
 from twisted_mail.policy.sts.text import Mode
@@ -54,6 +58,7 @@ def _mode(text: str) -> str:
 ATTRIBUTES: Mapping[str, Attribute] = {
     DMARC: Attribute(_handling, "tag: mail that its sender's domain wants refused as forged is delivered all the same"),
     QUOTA: QUOTA_OF_DOMAIN,
+    TOTAL: TOTAL_OF_DOMAIN,
     SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
     MTA_STS: Attribute(
         _mode,
@@ -64,11 +69,14 @@ ATTRIBUTES: Mapping[str, Attribute] = {
 
 
 def add_family(parser: Parser) -> None:
-    """domain add, list, set, records, remove."""
+    """domain add, list, show, set, records, remove."""
     commands = subcommands(parser)
     add = add_command(commands, "add", "Take mail for a domain.", add_domain)
     add.add_argument("domain", metavar="DOMAIN")
     add_json(add_command(commands, "list", "List the domains.", list_domains))
+    show = add_command(commands, "show", "Show a domain, and how much mail it keeps.", show_domain)
+    show.add_argument("domain", metavar="DOMAIN")
+    add_json(show)
     setting = add_set_command(commands, "a domain", ATTRIBUTES, set_attributes)
     setting.add_argument("domain", metavar="DOMAIN")
     add_settings(setting)
@@ -95,18 +103,41 @@ def add_domain(arguments: argparse.Namespace) -> None:
 
 
 def list_domains(arguments: argparse.Namespace) -> None:
-    with opened_directory(configuration(arguments)) as directory:
-        rows: list[dict[str, object]] = [
-            {
-                "domain": domain.name,
-                "accounts": domain.accounts,
-                "aliases": domain.aliases,
-                "created": timestamp(domain.created),
-                "settings": settings_in_words(directory.domain_attributes(domain.name), ATTRIBUTES),
-            }
-            for domain in directory.domains()
-        ]
+    config = configuration(arguments)
+    with opened_directory(config) as directory:
+        rows = [_facts(config, directory, domain) for domain in directory.domains()]
     print_rows(rows, as_json=arguments.json, nothing="no domains yet; first: mailserver domain add DOMAIN")
+
+
+def show_domain(arguments: argparse.Namespace) -> None:
+    name = domain_name(arguments.domain)
+    config = configuration(arguments)
+    with opened_directory(config) as directory:
+        facts = _facts(config, directory, _our(directory, name))
+    if arguments.json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        print_facts(facts)
+
+
+def _facts(config: Config, directory: Directory, domain: Domain) -> dict[str, object]:
+    total = directory.quotas.of_domain(domain.name)
+    return {
+        "domain": domain.name,
+        "accounts": domain.accounts,
+        "aliases": domain.aliases,
+        "created": timestamp(domain.created),
+        "used": measure_domain(os.path.join(config.data, domain.name)),
+        "total-quota": total,
+        "settings": settings_in_words(directory.domain_attributes(domain.name), ATTRIBUTES),
+    }
+
+
+def _our(directory: Directory, name: str) -> Domain:
+    found = next((domain for domain in directory.domains() if domain.name == name), None)
+    if found is None:
+        raise CommandError(f"{name} is not one of our domains; add it: mailserver domain add {name}")
+    return found
 
 
 def set_attributes(arguments: argparse.Namespace) -> None:
@@ -122,8 +153,7 @@ def show_records(arguments: argparse.Namespace) -> None:
     name = domain_name(arguments.domain)
     config = configuration(arguments)
     with opened_directory(config) as directory:
-        if name not in [domain.name for domain in directory.domains()]:
-            raise CommandError(f"{name} is not one of our domains; add it: mailserver domain add {name}")
+        _our(directory, name)
         signatures = [key_record(key) for key in all_keys(key_store(config), name)]
         policy = own_policy(config, directory.domain_attributes(name))
     print(zone_text(name, place_of(config), signatures, policy), end="")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -36,21 +37,14 @@ class _Sum:
     """Nanoseconds since 1970."""
 
 
-class Usages:
-    """Of the Maildirs that were asked for last."""
+class Sums(ABC):
+    """Octets that are kept somewhere, and those that are on their way there."""
 
-    def __init__(self, blocking: Blocking, clock: Callable[[], int] = time.time_ns) -> None:
-        """*clock*: the time in nanoseconds, as on files."""
-        self._blocking = blocking
-        self._clock = clock
-        self._sums: OrderedDict[str, _Sum] = OrderedDict()
+    def __init__(self) -> None:
         self._expected: dict[str, int] = {}
 
     async def octets(self, path: str, limit: int) -> int:
-        """Of the Maildir at *path*, with what is expected; looked at closely if it is more than *limit*.
-
-        Raises OSError.
-        """
+        """At *path*, with what is expected; looked at closely if it is more than *limit*.  Raises OSError."""
         expected = self._expected.get(path, 0)
         return await self._on_disk(path, limit - expected) + expected
 
@@ -69,8 +63,26 @@ class Usages:
         self.dismiss(path, octets)
         self.grew(path, octets)
 
+    @abstractmethod
     def grew(self, path: str, octets: int) -> None:
         """By something that nobody expected."""
+
+    @abstractmethod
+    async def _on_disk(self, path: str, limit: int) -> int:
+        """Without what is expected."""
+
+
+class Usages(Sums):
+    """Of the Maildirs that were asked for last."""
+
+    def __init__(self, blocking: Blocking, clock: Callable[[], int] = time.time_ns) -> None:
+        """*clock*: the time in nanoseconds, as on files."""
+        super().__init__()
+        self._blocking = blocking
+        self._clock = clock
+        self._sums: OrderedDict[str, _Sum] = OrderedDict()
+
+    def grew(self, path: str, octets: int) -> None:
         if (known := self._sums.get(path)) is not None:
             known.octets += octets
 
@@ -83,18 +95,58 @@ class Usages:
                 return known.octets
             if known.times is not None and known.times == times_of(path):
                 return known.octets
+        listed = await self._blocking(lambda: self._list(path, now))
+        assert isinstance(listed, _Sum)
+        return self._remember(path, listed)
+
+    async def total(self, folder: str) -> int:
+        """Of all Maildirs in *folder*, those of accounts that are gone, too.
+
+        Where nothing has changed since the last listing, only the folders' times are looked at.  Raises OSError.
+        """
+        now = self._clock()
+        sums = await self._blocking(lambda: self._list_all(folder, dict(self._sums), now))
+        assert isinstance(sums, dict)
+        return sum(self._remember(path, each) for path, each in sums.items())
+
+    def _list_all(self, folder: str, known: Mapping[str, _Sum], now: int) -> dict[str, _Sum]:
+        """In a thread."""
+        return {path: _unchanged(path, known.get(path)) or self._list(path, now) for path in maildirs_in(folder)}
+
+    def _list(self, path: str, now: int) -> _Sum:
+        """In a thread."""
         times = times_of(path)
-        octets = await self._blocking(lambda: measure(path))
-        assert isinstance(octets, int)
-        self._sums[path] = _Sum(octets, times if max(times) < now - SETTLING else None, now)
+        return _Sum(measure(path), times if max(times) < now - SETTLING else None, now)
+
+    def _remember(self, path: str, listed: _Sum) -> int:
+        self._sums[path] = listed
         if len(self._sums) > MAX_REMEMBERED:
             self._sums.popitem(last=False)
-        return octets
+        return listed.octets
+
+
+def _unchanged(path: str, known: _Sum | None) -> _Sum | None:
+    """*known*, if it is still right."""
+    return known if known is not None and known.times is not None and known.times == times_of(path) else None
+
+
+def maildirs_in(folder: str) -> list[str]:
+    """The paths of the mailboxes in the folder of a domain.  Raises OSError."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
 
 
 def measure(path: str) -> int:
     """Octets on disk of all messages of the Maildir at *path*.  Blocks: 100,000 names take 0.1 s.  Raises OSError."""
     return sum(_measure_folder(f"{folder}/{name}") for folder in _folders(path) for name in maildir.FOLDERS)
+
+
+def measure_domain(folder: str) -> int:
+    """The same of all Maildirs in *folder*.  Blocks.  Raises OSError."""
+    return sum(map(measure, maildirs_in(folder)))
 
 
 def times_of(path: str) -> Times:

@@ -19,8 +19,8 @@ from twisted_mail.mailbox.absence import TEXT_FILE
 from twisted_mail.mailbox.snapshot import SETTLING
 from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.ruleset import Rule
-from twisted_mail.syncing import sync_directory
 from twisted_mail.rules.rulesfile import MAX_OCTETS, RulesError, parse_rules
+from twisted_mail.syncing import sync_directory
 
 RULES_FILE = "twisted-mail.rules"
 MAX_REMEMBERED = 100_000
