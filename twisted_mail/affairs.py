@@ -272,6 +272,15 @@ class IOwnAffairs(Interface):
     def learned() -> Awaitable[tuple[int, int]]:
         """How many messages the filter has learned as junk, and how many as good.  Raises OSError."""
 
+    def rules() -> Awaitable[str]:
+        """The text of the account's rules; empty: it has none.  Raises RefusedChange: it cannot be read."""
+
+    def set_rules(text: str) -> Awaitable[str]:
+        """Have these and no others, or none; a sentence that tells it.  Raises RefusedChange."""
+
+    def import_rules(script: str) -> Awaitable[str]:
+        """The same from a Sieve script."""
+
 
 class IPeople(Interface):
     """Accounts, aliases and domains.  Changes return a sentence that tells what was done, or raise RefusedChange."""

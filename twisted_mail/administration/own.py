@@ -11,6 +11,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from twisted_mail.administration.rules import check_rules
 from twisted_mail.affairs import AppPasswordFacts, DeletionFacts, IOwnAffairs, LetterFacts, LoginFacts, RefusedChange
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import PasswordChecker
@@ -24,8 +25,13 @@ from twisted_mail.mailbox.junk import letters
 from twisted_mail.mailbox.junk.memory import learned_in
 from twisted_mail.mailbox.junk.moves import pass_on
 from twisted_mail.mailbox.store import maildir_of
+from twisted_mail.mailbox.wishes import remove_rules, rules_in, write_rules
 from twisted_mail.records.journal import Record
 from twisted_mail.records.search import newest, time_of
+from twisted_mail.rules.rulesfile import RulesError
+from twisted_mail.rules.sieveimport import import_script
+from twisted_mail.rules.sievesyntax import SieveError
+from twisted_mail.rules.writing import rules_text
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -179,6 +185,36 @@ class OwnAffairs:
     async def learned(self) -> tuple[int, int]:
         found = await self._means.change(lambda: learned_in(self._path))
         return found.messages.junk, found.messages.good
+
+    # ---- rules
+
+    async def rules(self) -> str:
+        return await self._with_rules(lambda path: rules_in(path) or "")
+
+    async def set_rules(self, text: str) -> str:
+        if not text.strip():
+            await self._with_rules(remove_rules)
+            return "You have no rules: all mail stays in the inbox."
+        try:
+            count = check_rules(self._means.directory, self.account, text)
+        except RulesError as error:
+            raise RefusedChange(f"Nothing was changed. {error}.") from error
+        await self._with_rules(lambda path: write_rules(path, text))
+        return f"You have {count} rules from now on."
+
+    async def import_rules(self, script: str) -> str:
+        try:
+            text = rules_text(import_script(script))
+        except SieveError as error:
+            raise RefusedChange(f"Nothing was changed. The script, {error}.") from error
+        return await self.set_rules(text)
+
+    async def _with_rules(self, act: Callable[[str], R]) -> R:
+        """*act* on the account's Maildir, in a thread.  Raises RefusedChange."""
+        try:
+            return await self._means.change(lambda: act(self._path))
+        except (OSError, RulesError) as error:
+            raise RefusedChange(f"The file of your rules is in trouble, ask your administrator: {error}.") from error
 
     @property
     def _path(self) -> str:

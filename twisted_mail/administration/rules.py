@@ -1,23 +1,15 @@
-"""The rules of an account, set by its owner or by an administrator: checked against what the account is."""
+"""Whether rules can be those of an account: asked before its owner or an administrator sets them."""
 
 from __future__ import annotations
 
 from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.names import without_tag
-from twisted_mail.mailbox.wishes import write_rules
 from twisted_mail.rules.rulesfile import RulesError, parse_rules
 from twisted_mail.smtp.address import Address
 
 
-def set_rules(directory: Directory, account: Address, path: str, text: str) -> int:
-    """Those of *account*, whose Maildir is at *path*; how many.  Blocks.  Raises RulesError or OSError."""
-    rules = check_rules(directory, account, text)
-    write_rules(path, text)
-    return rules
-
-
 def check_rules(directory: Directory, account: Address, text: str) -> int:
-    """How many there are.  Raises RulesError."""
+    """How many there are, for *account*.  Raises RulesError."""
     rules = parse_rules(text)
     for number, rule in enumerate(rules, 1):
         if any(account in (to.key, without_tag(to.key)) for to in rule.forward):

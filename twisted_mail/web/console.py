@@ -19,6 +19,7 @@ from twisted_mail.web import (
     ownpages,
     queuepages,
     recordpages,
+    rulespage,
 )
 from twisted_mail.web.assets import assets
 from twisted_mail.web.frame import LOGOUT
@@ -50,6 +51,7 @@ def console(entrance: Entrance, clock: IReactorTime) -> Mapping[str, IResource]:
         LOGOUT: gate.page(_home, login.leave),
         ownpages.OWN: gate.page(ownpages.show, ownpages.take),
         junkpage.JUNK: gate.page(junkpage.show, junkpage.take),
+        rulespage.RULES: gate.page(rulespage.show, rulespage.take),
         overviewpage.OVERVIEW: gate.administration(overviewpage.show),
         f"{accountpages.ACCOUNTS}/": gate.administration(accountpages.show, accountpages.take),
         addresspages.ALIASES: gate.administration(addresspages.show_aliases, addresspages.take_alias),

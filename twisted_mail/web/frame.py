@@ -84,4 +84,4 @@ _ADMINISTRATOR = (
     ("/admin/activity", "Activity"),
     ("/admin/checks", "Checks"),
 )
-_EVERYBODY = (("/account", "My account"), ("/account/junk", "Junk"))
+_EVERYBODY = (("/account", "My account"), ("/account/rules", "My rules"), ("/account/junk", "Junk"))
