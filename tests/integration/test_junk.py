@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import poplib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.integration.process import ServerProcess, User
 from tests.integration.test_checks import RECORDS, send
-from tests.integration.wire import fetch
+from tests.integration.wire import fetch, mail_in
 from tests.integration.zones import Trouble, Zones
 
 NewServer = Callable[..., ServerProcess]
@@ -23,15 +22,7 @@ def zones() -> Iterator[Zones]:
 
 
 def junk_of(server: ServerProcess, user: User, *, delete: bool = False) -> list[bytes]:
-    """All of it, by a POP3 library that knows nothing of us."""
-    session = poplib.POP3_SSL("127.0.0.1", server.ports.pop3s, timeout=30, context=server.tls)
-    session.user(f"{user.address}%junk")
-    session.pass_(user.password)
-    texts = [b"\n".join(session.retr(number + 1)[1]) for number in range(session.stat()[0])]
-    for number in range(len(texts) if delete else 0):
-        session.dele(number + 1)
-    session.quit()
-    return texts
+    return mail_in(server, user, "%junk", delete=delete)
 
 
 def shown(server: ServerProcess, user: User) -> dict[str, object]:

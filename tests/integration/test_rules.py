@@ -14,6 +14,7 @@ from tests.integration.process import ServerProcess, User
 from tests.integration.test_explain import told
 from tests.integration.test_forwarding import here, mail_of, return_path, there, wait_until_nothing_is_queued
 from tests.integration.test_outgoing import CAROL, wait_for_mail
+from tests.integration.wire import mail_in
 
 __all__ = ["here", "there"]  # fixtures
 
@@ -55,20 +56,8 @@ def send(server: ServerProcess, subject: str, *to: str, author: str = SENDER) ->
         client.sendmail(SENDER, list(to), f"{header}\r\nHello.\r\n")
 
 
-def texts(server: ServerProcess, user: User, view: str, *, delete: bool = False) -> list[bytes]:
-    """By a POP3 library that knows nothing of us."""
-    session = poplib.POP3_SSL("127.0.0.1", server.ports.pop3s, timeout=30, context=server.tls)
-    session.user(f"{user.address}{view}")
-    session.pass_(user.password)
-    found = [b"\r\n".join(session.retr(number + 1)[1]) for number in range(session.stat()[0])]
-    for number in range(len(found) if delete else 0):
-        session.dele(number + 1)
-    session.quit()
-    return found
-
-
 def subjects(server: ServerProcess, user: User, view: str = "") -> list[str]:
-    return [re.search(rb"^Subject: (\S+)", text, re.M)[1].decode() for text in texts(server, user, view)]  # type: ignore[index]
+    return [re.search(rb"^Subject: (\S+)", text, re.M)[1].decode() for text in mail_in(server, user, view)]  # type: ignore[index]
 
 
 def explained(server: ServerProcess, message_id: str, until: str) -> str:
@@ -91,9 +80,8 @@ def test_rules_sort_copy_forward_discard_and_answer(here: ServerProcess, there: 
 
     assert subjects(here, alice) == ["copied", "question", "question"]
     assert subjects(here, second) == ["copied", "noise"]
-    octets = texts(here, second, "")[0]
-    assert f"\r\nDelivered-To: {alice.address}\r\n".encode() in octets
-    assert return_path(octets) == SENDER
+    octets = mail_in(here, second, "")[0]
+    assert octets.startswith(f"Return-Path: <{SENDER}>\nDelivered-To: {alice.address}\n".encode())
     octets = wait_for_mail(there, CAROL)
     assert return_path(octets).startswith("SRS0=")
     assert f"\r\nDelivered-To: {alice.address}\r\n".encode() in octets
@@ -103,14 +91,14 @@ def test_rules_sort_copy_forward_discard_and_answer(here: ServerProcess, there: 
     assert b"\r\nSoon.\r\n" in answer
 
     # a folder is a maildrop of its own, whose mail can be brought back
-    assert len(texts(here, alice, "%.Shops.All", delete=True)) == 1
+    assert len(mail_in(here, alice, "%.Shops.All", delete=True)) == 1
     assert subjects(here, alice, "%.Shops.All") == []
     [row] = json.loads(here.admin("account", "restore", alice.address, "--json").stdout)
     assert row["view"] == ".Shops.All"
     here.admin("account", "restore", alice.address, "--session", row["session"])
     assert subjects(here, alice, "%.Shops.All") == ["order"]
     with pytest.raises(poplib.error_proto, match="no folder of that name"):
-        texts(here, alice, "%.shops")
+        mail_in(here, alice, "%.shops")
 
     story = explained(here, "<noise@x.example>", f"by the rules of {alice.address} (unwanted): thrown away")
     assert f"on disk in the mailbox of {second.address}" in story

@@ -78,12 +78,13 @@ class ConditionTests(SynchronousTestCase):
             'envelope = "to", contains = ""',
             'exists = "From"',
             "larger = 0",
+            "junk = false",
             'any = [{ junk = true }, { header = "Subject", matches = "*" }]',
             "not = { any = [] }",
             "not = { not = { all = [] } }",
         ):
             self.assertTrue(holds_always(condition(text)), text)
-        for text in ('header = "X-None", contains = ""', "larger = 1", 'exists = ["From", "List-Id"]', "any = []"):
+        for text in ('header = "X-None", contains = ""', "larger = 1", 'exists = ["From", "List-Id"]', "junk = true"):
             self.assertFalse(holds_always(condition(text)), text)
 
     @given(st.binary(max_size=300), st.booleans())

@@ -57,6 +57,7 @@ def show_account(arguments: argparse.Namespace) -> None:
             "used": used,
             "quota": quota,
             "junk": junk,
+            "folders": maildir.folders_of(path),
             "open": holder_of(path) or None,
             "settings": settings_in_words(directory.attributes(account.address), ATTRIBUTES),
             "views": list(views.load_all(path)),

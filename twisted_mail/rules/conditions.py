@@ -168,6 +168,8 @@ def holds_always(condition: Condition) -> bool:
             return _EVERYWHERE.issuperset(names)
         case Larger(octets):
             return octets == 0
+        case Junk(wanted):
+            return not wanted
     return False
 
 
