@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.task import Clock
+from twisted.logger import LogEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from tests.mailbox.disk import MaildirTestCase
@@ -132,6 +133,19 @@ class RuledTests(RuledCase):
             self.assertEqual([None], self.deliver())
         self.assertEqual([TEXT] * 3, [text for _, _, text in self.mailboxes.taken])
         self.assertEqual([], self.router.taken)
+
+    def test_only_what_was_done_is_told(self) -> None:
+        self.rules('name = "on"\nforward = "carol@elsewhere.example"', 'mark = "seen"')
+        told: list[LogEvent] = []
+        globalLogPublisher.addObserver(told.append)
+        self.addCleanup(globalLogPublisher.removeObserver, told.append)
+        self.deliver()
+        self.router.fails_at = "add"
+        self.deliver()
+        done = [event["done"] for event in told if event.get("event") == "message.ruled"]
+        self.assertEqual(["sent on to carol@elsewhere.example", "kept in the inbox"], done)
+        [problem] = [event["problem"] for event in told if event.get("event") == "rules.failed"]
+        self.assertEqual("<carol@elsewhere.example> cannot get it: 451 4.3.0 not now", problem)
 
     def test_message_that_was_here_before_or_too_often_elsewhere_is_kept(self) -> None:
         self.rules('forward = "carol@elsewhere.example"')

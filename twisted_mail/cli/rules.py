@@ -88,9 +88,10 @@ def _test(arguments: argparse.Namespace, address: Address, path: str, octets: by
         rules = parse_rules(_text_in(path) or "")
     except RulesError as error:
         raise CommandError(f"{path}/{RULES_FILE}, {error}; until then all mail is kept in the inbox") from error
-    decision = decide(rules, _letter(arguments, address, octets.replace(b"\r\n", b"\n")))
+    letter = _letter(arguments, address, octets.replace(b"\r\n", b"\n"))
+    decision = decide(rules, letter)
     print(f"rules that apply: {', '.join(decision.rules) or 'none'}")
-    for done in done_in_words(decision):
+    for done in done_in_words(decision, letter.junk):
         print(done)
     if decision.reply is not None:
         print("the sender would be answered, unless that was done before or it is a program or a list:")

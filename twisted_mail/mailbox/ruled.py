@@ -69,11 +69,38 @@ class RuledMailboxes:
         wishes = self._wishes.of(self._path_of(recipient.address))
         outcome = _Outcome(recipient, _NO_RULES, wishes.is_away)
         if wishes.problem:
-            outcome.fail(self.log, message, transaction, wishes.problem)
+            self.keep(outcome, message, transaction, wishes.problem)
         elif wishes.rules:
             letter = Letter(message.header, transaction.sender, recipient.as_named, message.size, message.junk)
             outcome.decision = decide(wishes.rules, letter)
         return outcome
+
+    def keep(self, outcome: _Outcome, message: Message, transaction: Transaction, problem: str) -> None:
+        """In the inbox after all, and say why."""
+        places = outcome.decision.places
+        if not any(place.folder in (None, "") for place in places):
+            outcome.decision = replace(outcome.decision, places=(*places, Place()))
+        self.log.warn(
+            "{id}: the rules of {account} could not be followed, the message is kept: {problem}",
+            event="rules.failed",
+            id=message.id,
+            session=transaction.origin.session,
+            account=outcome.recipient.address,
+            problem=problem,
+        )
+
+    def tell(self, outcome: _Outcome, message: Message, transaction: Transaction) -> None:
+        """What the rules did, if one held."""
+        if outcome.decision.rules:
+            self.log.info(
+                "{id}: rules of {account} ({rules}): {done}",
+                event="message.ruled",
+                id=message.id,
+                session=transaction.origin.session,
+                account=outcome.recipient.address,
+                rules=list(outcome.decision.rules),
+                done=", ".join(done_in_words(outcome.decision, message.junk)),
+            )
 
 
 _NO_RULES = Decision()
@@ -87,43 +114,13 @@ class _Outcome:
     decision: Decision
     is_away: bool
 
-    def keep(self) -> None:
-        """In the inbox after all."""
-        if not any(place.folder in (None, "") for place in self.decision.places):
-            self.decision = replace(self.decision, places=(*self.decision.places, Place()))
 
-    def fail(self, log: Logger, message: Message, transaction: Transaction, problem: str) -> None:
-        """Keep it, and say why."""
-        self.keep()
-        log.warn(
-            "{id}: the rules of {account} could not be followed, the message is kept: {problem}",
-            event="rules.failed",
-            id=message.id,
-            session=transaction.origin.session,
-            account=self.recipient.address,
-            problem=problem,
-        )
-
-    def tell(self, log: Logger, message: Message, transaction: Transaction) -> None:
-        """What the rules did."""
-        if self.decision.rules:
-            log.info(
-                "{id}: rules of {account} ({rules}): {done}",
-                event="message.ruled",
-                id=message.id,
-                session=transaction.origin.session,
-                account=self.recipient.address,
-                rules=list(self.decision.rules),
-                done=", ".join(done_in_words(self.decision)),
-            )
-
-
-def done_in_words(decision: Decision) -> list[str]:
-    """Each deed; at least one."""
+def done_in_words(decision: Decision, junk: bool) -> list[str]:
+    """Each deed, with a message that is *junk* or not; at least one."""
     if decision.discards:
         return ["thrown away"]
-    folders = [place.folder for place in decision.places]
-    deeds = [f"put into {folder[1:]}" if folder else "kept in the inbox" for folder in folders]
+    kept = {None: "kept with the junk" if junk else "kept in the inbox", "": "kept in the inbox"}
+    deeds = [kept.get(place.folder) or f"put into {str(place.folder)[1:]}" for place in decision.places]
     return [*deeds, *(f"sent on to {address}" for address in decision.forward)]
 
 
@@ -182,19 +179,22 @@ class _RuledDelivery:
             self._first.abort()
 
     async def _send_on(self, outcome: _Outcome, message: Message) -> None:
-        account = outcome.recipient.address
+        """Prepare that; what nobody takes is not sent on."""
+        account, addresses = outcome.recipient.address, outcome.decision.forward
+        outcome.decision = replace(outcome.decision, forward=())
         been = visited(message.header)
         if account in been or len(been) >= MAX_VISITED:
-            outcome.fail(
-                self._target.log, message, self._transaction, "it was here before, or has been sent on too often"
-            )
+            problem = "it was here before, or has been sent on too often"
+            self._target.keep(outcome, message, self._transaction, problem)
             return
-        for address in outcome.decision.forward:
+        for address in addresses:
             to = Recipient(address, outcome.recipient.options.of_members())
             try:
                 self._sent_on.append(await self._target.forward.prepare(account, to, message, self._transaction))
             except SMTPError as error:
-                outcome.fail(self._target.log, message, self._transaction, f"<{address}> cannot get it: {error}")
+                self._target.keep(outcome, message, self._transaction, f"<{address}> cannot get it: {error}")
+            else:
+                outcome.decision = replace(outcome.decision, forward=(*outcome.decision.forward, address))
 
     async def _delivery(self, places: tuple[Place, ...]) -> IDelivery:
         if places not in self._deliveries:
@@ -217,7 +217,7 @@ class _RuledDelivery:
         message, transaction = self._message, self._transaction
         assert message is not None
         for outcome in self._outcomes:
-            outcome.tell(self._target.log, message, transaction)
+            self._target.tell(outcome, message, transaction)
         if transaction.sender is None:
             return
         for outcome in self._outcomes:
