@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from twisted_mail.message.place import Place
+from twisted_mail.message.place import INBOX, Place
 from twisted_mail.rules.conditions import ALWAYS, Condition, holds_always, is_about_junk
 from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.letter import Letter
@@ -90,7 +90,7 @@ class Decision:
 
     rules: tuple[str, ...] = ()
     """The names of those that hold, or `rule 2` for one without a name."""
-    places: tuple[Place, ...] = (Place(),)
+    places: tuple[Place, ...] = INBOX
     forward: tuple[Address, ...] = ()
     reply: Reply | None = None
     """The first one; a message is answered once."""
