@@ -5,8 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from random import Random
+from time import process_time
 
 Target = Callable[[Random], None]
+
+
+def bounded(target: Target, random: Random, limit: float) -> None:
+    """One input, in *limit* seconds of processor time."""
+    start = process_time()
+    target(random)
+    took = process_time() - start
+    assert took < limit, f"{took:.2f} seconds"
 
 
 def run(about: str | None, targets: Mapping[str, Target], inputs: int) -> None:

@@ -111,6 +111,12 @@ def test_any_document_is_read_or_refused(document: bytes) -> None:
             continue
 
 
+@pytest.mark.parametrize("count", [b"1e999", b"NaN", b'"many"', b"null", b"[]"])
+def test_tls_report_whose_numbers_are_none_is_refused(count: bytes) -> None:
+    with pytest.raises(ReportError):
+        read_tls_report(TLS.replace(b"5326", count))
+
+
 def test_tls_report_is_read() -> None:
     (result,) = read_tls_report(TLS)
     assert (result.organization, result.domain, result.policy) == ("Company-X", "company-y.example", "sts")
@@ -195,6 +201,11 @@ def test_what_unpacks_to_too_much_is_left_out(pack: Any) -> None:
     message = EmailMessage()
     message.set_content(pack(bytes(MAX_UNPACKED + 1)), maintype="application", subtype="gzip")
     assert list(attached_documents(message.as_bytes())) == []
+
+
+def test_archive_that_names_a_place_before_its_beginning_is_left_out() -> None:
+    broken = zipped(OLD)[8:]
+    assert list(attached_documents(b"Content-Type: application/zip\n\nPK" + broken)) == []
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"\x1f\x8b\x08\x00", b"PK\x03\x04", b""]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import process_time
 from typing import Any
 
 import pytest
@@ -114,12 +115,19 @@ def test_names_are_asked_for_from_the_longest_to_the_shortest() -> None:
         ("v=spf1 -all", None),
         ("v=DMARC1; p=reject; nonsense", None),
         ("v=DMARC1; p=reject; future=1", Policy.REJECT),
+        ("v=DMARC1; p=" + " " * 9000 + "none" + " " * 900, Policy.NONE),
         ("", None),
     ],
 )
 def test_record(text: str, policy: Policy | None) -> None:
     record = parse_dmarc(text.encode())
     assert (record and record.policy) is policy
+
+
+def test_spaces_in_a_record_cost_no_time() -> None:
+    start = process_time()
+    assert parse_dmarc(b"v=DMARC1; p=a" + b" " * 9900 + b"b") is None
+    assert process_time() - start < 0.1
 
 
 def test_addresses_for_reports() -> None:

@@ -73,7 +73,8 @@ def said_by(value: bytes) -> str:
 
 
 _METHOD = re.compile(rb"\s*([A-Za-z0-9-]+)(?:\s*/\s*[0-9]+)?\s*=\s*([A-Za-z]+)")
-_PROPERTY = re.compile(rb'([A-Za-z-]+\.[A-Za-z-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
+# begins with a word: a long one is not looked at from each of its letters
+_PROPERTY = re.compile(rb'(?<![A-Za-z-])([A-Za-z-]+\.[A-Za-z-]+)\s*=\s*(?:"([^"]*)"|([^\s;"]+))')
 
 
 def read_results(value: bytes) -> list[MethodResult]:

@@ -65,7 +65,7 @@ class DMARCRecord:
         return policy.milder if self.testing or sample >= self.percent else policy
 
 
-_TAG = re.compile(r"[ \t]*(?P<name>[A-Za-z]+)[ \t]*=[ \t]*(?P<value>[^;]*?)[ \t]*\Z")
+_TAG = re.compile(r"[ \t]*(?P<name>[A-Za-z]+)[ \t]*=(?P<value>[^;]*)\Z")
 _MAILTO = re.compile(r"mailto:([^,!;\s]+)(?:![0-9]+[kmgt]?)?\Z", re.IGNORECASE)
 
 
@@ -82,10 +82,10 @@ def parse_dmarc(record: bytes) -> DMARCRecord | None:
             if number == 0 or part.strip():
                 return None
             continue
-        name = match["name"].lower()
-        if number == 0 and (name != "v" or match["value"] != "DMARC1"):
+        name, value = match["name"].lower(), match["value"].strip(" \t")
+        if number == 0 and (name != "v" or value != "DMARC1"):
             return None
-        tags.setdefault(name, match["value"])
+        tags.setdefault(name, value)
     policy = _policy(tags.get("p", "none"))
     if policy is None and not tags.get("rua"):  # a wrong p beside a rua asks for reports only
         return None

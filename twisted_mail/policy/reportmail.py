@@ -104,6 +104,12 @@ def _unpacked(payload: bytes) -> bytes:
             with zipfile.ZipFile(io.BytesIO(payload)) as archive, archive.open(archive.namelist()[0]) as file:
                 document = file.read(MAX_UNPACKED + 1)
                 return b"" if len(document) > MAX_UNPACKED else document
-    except (zlib.error, zipfile.BadZipFile, EOFError, IndexError, RuntimeError, NotImplementedError, OSError):
+    except _BROKEN:
         return b""
     return payload if len(payload) <= MAX_UNPACKED else b""
+
+
+_BROKEN = (
+    *(zlib.error, zipfile.BadZipFile, EOFError, IndexError, OSError),
+    *(RuntimeError, ValueError),  # an archive with a password, of an unknown kind, with places before its beginning
+)

@@ -113,7 +113,7 @@ def read_tls_report(document: bytes) -> list[TLSResult]:
     try:
         report = json.loads(document)
         return list(_results(report))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ReportError("it is not a report of RFC 8460") from error
 
 
