@@ -31,7 +31,9 @@ STANDARDS = {
     "proxyheader",
     "networks",
 }
-CONTRACTS = {"interfaces", "durable", "syncing", "sharedfile", "content", "wrapping", "notices", "affairs"}
+CONTRACTS = {
+    *("interfaces", "durable", "syncing", "sharedfile", "content", "wrapping", "notices", "affairs", "tlsoutcome"),
+}
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
 HOUSE = {
@@ -62,6 +64,7 @@ HOUSE = {
     "offering",
     "resolving",
     "incoming",
+    "domainreports",
     "filtering",
     "filterconfig",
     "observing",

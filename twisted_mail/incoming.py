@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from random import SystemRandom
 from typing import Any
 
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
+from twisted_mail.domainreports import DomainReports
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks
 from twisted_mail.policy.acquaintances import Acquaintances
 from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.checked import Checked, CheckOptions, forget
-from twisted_mail.policy.counting import Counting, noting
+from twisted_mail.policy.counting import noting
 from twisted_mail.policy.dmarcreports import DMARCReports
 from twisted_mail.policy.dns import CachedLookups, Lookups
 from twisted_mail.policy.findings import Handling
 from twisted_mail.policy.greylist import Greylist, Greylisting, Terms
 from twisted_mail.policy.judging import Judge
 from twisted_mail.policy.lists import AddressLists
-from twisted_mail.policy.reporting import Reporting
 from twisted_mail.policy.reputation import Reputation
-from twisted_mail.policy.resultstore import ResultStore
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import parse_address
 
@@ -44,9 +42,7 @@ class Incoming:
         self._disk = disk
         self._reactor = reactor
         self._lookups: Lookups | None = None
-        self._store: ResultStore[Row] | None = None
-        self._counting: Counting[Row] | None = None
-        self._reporting: Reporting[Row] | None = None
+        self._reports: DomainReports[Row] | None = None
         self._acquaintances = Acquaintances(reputation, disk, reactor)
         self._greylist: Greylist | None = None
         if not config.checks.enabled or config.file is None:  # demo mode asks nobody
@@ -57,8 +53,8 @@ class Incoming:
             terms = Terms(junk.greylist_points, junk.greylist_delay, junk.greylist_memory)
             self._greylist = Greylist(config.greylist_file, terms)
         if config.checks.reports_from:
-            self._store = ResultStore(os.path.join(config.server_folder, "dmarc.sqlite"), Row)
-            self._counting = Counting(self._store, disk, reactor)
+            kind = DMARCReports(self._lookups, parse_address(config.checks.reports_from), config.hostname)
+            self._reports = DomainReports(config, "dmarc", Row, kind, self._lookups, disk, reactor)
 
     def checked(self, target: IDeliveryTarget) -> IDeliveryTarget:
         """*target* as strangers get it."""
@@ -72,7 +68,7 @@ class Incoming:
             frozenset(checks.trusted_sealers),
             self._lists(self._lookups),
             self._judge(),
-            forget if self._counting is None else noting(self._counting),
+            forget if self._reports is None else noting(self._reports.counting),
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
 
@@ -92,28 +88,20 @@ class Incoming:
 
     def start(self, reports: IDeliveryTarget | None) -> None:
         """*reports* takes those that are due; None: another process sends them."""
-        if self._lookups is None:
-            return
-        self._acquaintances.start()
-        if self._counting is None or self._store is None:
-            return
-        self._counting.start()
-        if reports is not None:
-            sender = parse_address(self._config.checks.reports_from)
-            kind = DMARCReports(self._lookups, sender, self._config.hostname)
-            self._reporting = Reporting(self._store, kind, reports, self._disk, self._reactor)
-            self._reporting.start()
+        if self._lookups is not None:
+            self._acquaintances.start()
+        if self._reports is not None:
+            self._reports.start(reports)
 
     def retire(self) -> None:
         """Leave the reports to another process, or to the service that has taken over."""
-        reporting, self._reporting = self._reporting, None
-        if reporting is not None:
-            reporting.stop()
+        if self._reports is not None:
+            self._reports.retire()
 
     def stop(self) -> None:
         """Blocks for the disk, a moment."""
         self._acquaintances.stop()
         if self._greylist is not None:
             self._greylist.close()
-        if self._counting is not None:
-            self._counting.stop()
+        if self._reports is not None:
+            self._reports.stop()

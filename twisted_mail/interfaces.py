@@ -24,6 +24,7 @@ from twisted_mail.sasl import Inquiry
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.tlsoutcome import NO_POLICY, Published
 
 # ---- a message on its way
 
@@ -177,6 +178,9 @@ class TLSA:
     matching: int
     data: bytes
 
+    def __str__(self) -> str:
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Approach:
@@ -186,6 +190,8 @@ class Approach:
     reason: str = ""
     """For people, as in `MTA-STS of example.net (enforce)`; empty: nobody has said anything."""
     tlsa: tuple[TLSA, ...] = ()
+    published: Published = NO_POLICY
+    """What has been said, for reports."""
 
 
 class ITransportPolicies(Interface):

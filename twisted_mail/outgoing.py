@@ -17,6 +17,7 @@ from twisted_mail.delivery.relay import Relay as RelayTarget
 from twisted_mail.delivery.routes import Routes, parse_smarthost, read_password
 from twisted_mail.durable import Committer
 from twisted_mail.interfaces import IDeliveryTarget
+from twisted_mail.policy.tlsreports import noting
 from twisted_mail.protocols.clienttls import unverified, verified
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtpclient import ClientOptions
@@ -29,9 +30,10 @@ from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
 from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
 from twisted_mail.resolving import dns_resolver
-from twisted_mail.securing import sts_policies, transport_policies
+from twisted_mail.securing import sts_policies, tls_reports, transport_policies
 from twisted_mail.signing import signed
 from twisted_mail.smtp.address import Address
+from twisted_mail.tlsoutcome import forget
 
 
 def queue_folder(config: Config) -> str:
@@ -109,14 +111,21 @@ class Outgoing:
         resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
         self._policies = sts_policies(config, disk, reactor)
         security = transport_policies(config, self._policies, reactor)
-        self._relay = RelayTarget(routes, resolver, ConnectionPool(options), security, self.target, policies=security)
+        self._reports = tls_reports(config, disk, reactor)
+        pool = ConnectionPool(
+            options, forget if self._reports is None else noting(self._reports.counting, self._reports.lookups)
+        )
+        self._relay = RelayTarget(routes, resolver, pool, security, self.target, policies=security)
         self._config = config
         self._lines = Lines(config.relay, routes)
         self._clock = reactor
         self._scheduler: Scheduler | None = None
 
-    def start(self, users: Directory, home: IDeliveryTarget) -> None:
-        """Begin to send.  *home* takes what is for *users*, and what senders are told: the router."""
+    def start(self, users: Directory, home: IDeliveryTarget, reports: IDeliveryTarget | None) -> None:
+        """Begin to send.  *home* takes what is for *users*, and what senders are told: the router.
+
+        *reports* takes what the owners of domains are told; None: another process tells them.
+        """
         policies = retry_policies(self._config.relay)
         options = QueueOptions(self._config.hostname, self._lines.bounds(), policies, partial(self._line, users))
         relayed = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
@@ -125,6 +134,8 @@ class Outgoing:
         self._scheduler.start()
         if self._policies is not None:
             self._policies.start()
+        if self._reports is not None:
+            self._reports.start(reports)
 
     async def stop(self, seconds: float) -> None:
         """Give what is under way *seconds* to end."""
@@ -133,6 +144,8 @@ class Outgoing:
         if self._scheduler is not None:
             await self._scheduler.stop(seconds)
         await self._relay.close()
+        if self._reports is not None:
+            self._reports.stop()
 
     def _line(self, users: Directory, sender: Address | None, recipient: Address) -> str:
         """Mail for *users* is of a line of its own: it does not wait for a smarthost."""

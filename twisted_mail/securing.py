@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
+from twisted_mail.domainreports import DomainReports
 from twisted_mail.policy.dns import CachedLookups
 from twisted_mail.policy.sts.files import PolicyFiles
 from twisted_mail.policy.sts.policies import Policies
 from twisted_mail.policy.sts.text import Mode, Policy
+from twisted_mail.policy.tlsreport import TLSSession
+from twisted_mail.policy.tlsreports import TLSReports
 from twisted_mail.protocols.httpsclient import HTTPSClient
 from twisted_mail.resolving import dns_resolver
+from twisted_mail.smtp.address import parse_address
 
 if TYPE_CHECKING:
     from twisted_mail.policy.dane.policies import Strongest
@@ -63,6 +67,15 @@ def transport_policies(config: Config, policies: Policies | None, reactor: Any) 
     from twisted_mail.protocols.securedns import SecureDNS
 
     return Strongest(DanePolicies(SecureDNS(*resolver, reactor)), policies)
+
+
+def tls_reports(config: Config, disk: Blocking, reactor: Any) -> DomainReports[TLSSession] | None:
+    """Who wants to hear how TLS went on the way to them; None: the configuration says that nobody is told."""
+    if not config.checks.reports_from:
+        return None
+    lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
+    kind = TLSReports(lookups, parse_address(config.checks.reports_from), config.hostname)
+    return DomainReports(config, "tlsrpt", TLSSession, kind, lookups, disk, reactor)
 
 
 def _validating_resolver(config: Config) -> tuple[str, int] | None:

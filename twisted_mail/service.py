@@ -253,7 +253,7 @@ class House:
         for pool in self.threads:
             pool.start()
         if self._outgoing is not None:
-            self._outgoing.start(self.directory, self._router)
+            self._outgoing.start(self.directory, self._router, self._router if self._leads else None)
         self._pickup.start(self._from_commands, self._router)
         self._checks.start(self._router if self._leads else None)
         for timer in self._timers:

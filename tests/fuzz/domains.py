@@ -31,7 +31,7 @@ from twisted_mail.policy.dns import LookupFailed
 from twisted_mail.policy.spf import LONGEST_EXPLANATION, MAX_NAMES, MAX_TERMS, Client, check_host
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.policy.sts.text import MAX_AGE, MAX_HOSTS, PolicyError, parse_policy, parse_record
-from twisted_mail.policy.tlsreports import MAX_ADDRESSES, addresses_in, is_tlsrpt
+from twisted_mail.policy.tlsreports import MAX_PLACES, places_in
 
 Zone = dict[str, Mapping[str, Sequence[str]] | str]
 
@@ -228,8 +228,8 @@ def fuzz_transport(random: Random) -> None:
         assert len(policy.hosts) <= MAX_HOSTS
         assert parse_policy("\n".join(policy.lines).encode()) == policy
     record = octets_of(changed(random, "v=TLSRPTv1; " + made_of(random, RUA, 12)))
-    if is_tlsrpt(record):
-        assert len(addresses_in(record)) <= MAX_ADDRESSES
+    places = places_in([record])
+    assert len(places.addresses) + len(places.urls) <= MAX_PLACES
 
 
 TARGETS: dict[str, Callable[[Random], None]] = {

@@ -18,16 +18,14 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.policy.dkim.zones import result_of
 from tests.policy.records import FAILS, Records
 from tests.targets import UnreliableTarget
 from twisted_mail.policy.aggregate import AggregateReport, ReportError, Row, read_report, write_report
 from twisted_mail.policy.dmarcreports import DMARCReports
-from twisted_mail.policy.reporting import KEPT, Reporting
+from twisted_mail.policy.reporting import KEPT, Reporting, ReportUpload
 from twisted_mail.policy.reportmail import MAX_UNPACKED, attached_documents, compose_report, compose_tls_report
-from twisted_mail.policy.resultstore import DAY, Day, ResultStore
+from twisted_mail.policy.resultstore import DAY, ResultStore
 from twisted_mail.policy.tlsreport import TLSReport, TLSSession, read_tls_report, write_tls_report
-from twisted_mail.policy.tlsreports import TLSReports
 from twisted_mail.smtp.address import parse_address
 
 ROW = Row(
@@ -153,23 +151,6 @@ def test_tls_report_that_is_written_is_read() -> None:
     assert [part.get_content_type() for part in parsed.get_payload()] == ["text/plain", "application/tlsrpt+gzip"]
 
 
-@pytest.mark.parametrize(
-    ("record", "addresses"),
-    [
-        ("v=TLSRPTv1; rua=mailto:a@example.net,https://x.example/", ["a@example.net"]),
-        ("v=TLSRPTv1;rua=mailto:a@example.net, mailto:b@example.com;", ["a@example.net", "b@example.com"]),
-        ("v=TLSRPTv1; rua=https://x.example/", []),
-        ("v=TLSRPTv2; rua=mailto:a@example.net", []),
-        ("v=DMARC1; rua=mailto:a@example.net", []),
-    ],
-)
-def test_tls_reports_go_where_the_record_says(record: str, addresses: list[str]) -> None:
-    lookups = Records({"_smtp._tls.example.net": {"TXT": [record]}})
-    reports = TLSReports(lookups, parse_address("x@example.org"), "mail.example.org")
-    letter = result_of(reports.compose(Day(1, "example.net", "", SESSIONS), "0192", 0.0))
-    assert [str(each) for each in (letter.recipients if letter else ())] == addresses
-
-
 def test_sessions_come_back_from_the_store_as_they_were(tmp_path: Path) -> None:
     store = ResultStore(str(tmp_path / "tls.sqlite"), TLSSession)
     for session, count in SESSIONS:
@@ -214,6 +195,10 @@ def test_any_message_is_looked_at(octets: bytes, magic: bytes) -> None:
     list(attached_documents(b"Content-Type: application/gzip\n\n" + magic + octets))
 
 
+async def no_upload(report: ReportUpload) -> None:
+    raise AssertionError(report)
+
+
 class RoundTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -235,7 +220,7 @@ class RoundTests(SynchronousTestCase):
     def round(self) -> list[tuple[list[str], bytes]]:
         """What was sent: to whom, and the text."""
         reports = DMARCReports(Records(self.zone), parse_address("dmarc@example.org"), "mail.example.org")
-        reporting = Reporting(self.store, reports, self.target, execute, self.clock)
+        reporting = Reporting(self.store, reports, self.target, no_upload, execute, self.clock)
         self.successResultOf(Deferred.fromCoroutine(reporting.report()))
         sent = [([str(each.address) for each in to], text) for _, to, text in self.target.taken]
         self.target.taken.clear()

@@ -28,6 +28,7 @@ from twisted_mail.protocols.smtppool import IDLE_SECONDS, MAX_TRANSACTIONS, Conn
 from twisted_mail.sasl import PasswordCredentials
 from twisted_mail.smtp.client_events import Stage
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure, TLSOutcome
 
 THERE = Destination("mx.there.example", "192.0.2.1")
 ENVELOPE = outgoing("a@us.example to b@there.example c@there.example")
@@ -279,6 +280,24 @@ class PoolTests(ClientCase):
         self.assertEqual("QUIT", self.peer.heard[-1])
         self.network.settle()
         self.assertEqual([], self.network.getDelayedCalls())
+
+    def test_each_new_connection_is_told_how_tls_went(self) -> None:
+        outcomes: list[TLSOutcome] = []
+        self.pool = ConnectionPool(self.options, outcomes.append)
+        named = replace(THERE, domain="there.example", published=Published("sts"))
+        client = self.take(named)
+        self.pool.give_back(client)
+        self.take(named)  # the same one
+        self.take()  # no domain names it
+        flaw = Flaw(TLSFailure.NO_STARTTLS, "TLS is not offered")
+        expected = TLSOutcome("there.example", Published("sts"), THERE.name, THERE.address, client.own_address, flaw)
+        self.assertEqual([expected], outcomes)
+        with self.assertRaises(TLSFailed):
+            self.take(replace(named, tls=TLSUse.VERIFIED))
+        self.assertEqual(TLSFailure.NO_STARTTLS, outcomes[-1].flaw and outcomes[-1].flaw.failure)
+        with self.assertRaises(Unreachable):
+            self.take(replace(named, address="192.0.2.99"))
+        self.assertEqual(2, len(outcomes))  # who cannot be reached has no TLS to speak of
 
     def test_failure_to_connect_is_told(self) -> None:
         with self.assertRaises(PeerError):

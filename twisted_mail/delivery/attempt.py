@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from twisted_mail.delivery.letter import Letter
 from twisted_mail.interfaces import RemoteRefusal
-from twisted_mail.protocols.destination import Destination
+from twisted_mail.protocols.destination import Destination, TLSUse
 from twisted_mail.protocols.smtpclient import PeerDeclined, PeerError, PeerLost, SMTPClient, TLSFailed, Unreachable
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.client_commands import Outgoing
@@ -213,7 +213,8 @@ class Attempt:
 def _policy_words(client: SMTPClient) -> str:
     """Who wants TLS as it is, or as it is not."""
     policy = client.destination.policy
-    return f"{policy}, which it does not meet: {client.distrusted}" if policy and client.distrusted else policy
+    is_tested = client.destination.tls is TLSUse.TESTED
+    return f"{policy}, which it does not meet: {client.distrusted}" if is_tested and client.distrusted else policy
 
 
 def _rank(refusal: RemoteRefusal) -> tuple[bool, bool]:

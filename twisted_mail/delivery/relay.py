@@ -35,6 +35,7 @@ from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.tlsoutcome import TLSOutcome
 
 Results = Mapping[Recipient, SMTPError | None]
 
@@ -122,13 +123,16 @@ class Relay:
             if not hosts:
                 raise RemoteRefusal(_nobody_vouches(domain), by_remote=False)
         if letter.waives_tls:
-            return [each for host in hosts for each in _destinations(host, Approach(Demand.NOTHING, _WAIVED))]
+            # nobody hears how TLS went: it was not asked for (and reports of it go this way, RFC 8460 §3)
+            return [each for host in hosts for each in _destinations(host, Approach(Demand.NOTHING, _WAIVED), "")]
         approaches = [(host, await self._policies.approach(domain, host)) for host in hosts]
         allowed = [(host, approach) for host, approach in approaches if approach.demand is not Demand.REFUSED]
         if not allowed:
+            for host, approach in approaches:
+                self._pool.note(TLSOutcome(domain, approach.published, host.name, flaw=approach.published.flaw))
             host, approach = approaches[0]
             raise RemoteRefusal(_not_allowed(host, approach), host=host.name, by_remote=False)
-        return [each for host, approach in allowed for each in _destinations(host, approach)]
+        return [each for host, approach in allowed for each in _destinations(host, approach, domain)]
 
 
 _USES = {
@@ -140,10 +144,18 @@ _USES = {
 _WAIVED = "the message says TLS-Required: No"
 
 
-def _destinations(host: MailHost, approach: Approach) -> list[Destination]:
+def _destinations(host: MailHost, approach: Approach, domain: str) -> list[Destination]:
     """One for each address."""
-    use = _USES[approach.demand]
-    server = Destination(host.name, "", host.port, tls=use, tlsa=approach.tlsa, policy=approach.reason)
+    server = Destination(
+        host.name,
+        "",
+        host.port,
+        tls=_USES[approach.demand],
+        tlsa=approach.tlsa,
+        policy=approach.reason,
+        domain=domain,
+        published=approach.published,
+    )
     return [replace(server, address=each) for each in host.addresses]
 
 

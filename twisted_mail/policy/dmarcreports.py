@@ -5,6 +5,8 @@ A domain's owner may name addresses elsewhere only if these have agreed in DNS.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted_mail.policy.aggregate import AggregateReport, Row
 from twisted_mail.policy.dmarc import accepts_reports
 from twisted_mail.policy.dmarcrecord import DMARCRecord, parse_dmarc
@@ -23,15 +25,15 @@ class DMARCReports:
         self._sender = sender
         self._hostname = hostname
 
-    async def compose(self, day: Day[Row], identifier: str, now: float) -> ReportLetter | None:
+    async def compose(self, day: Day[Row], identifier: str, now: float) -> Sequence[ReportLetter]:
         texts = [*await self._lookups.txt(f"_dmarc.{day.domain}"), day.record.encode("latin-1")]
         record = next((each for each in map(parse_dmarc, texts) if each is not None), None)
         recipients = [] if record is None else await self._recipients(day.domain, record)
         if record is None or not recipients:
-            return None
+            return []
         report = self._compiled(day, record, identifier)
         text = compose_report(report, [str(each) for each in recipients], now)
-        return ReportLetter(self._sender, recipients, text)
+        return [ReportLetter(self._sender, recipients, text)]
 
     async def _recipients(self, domain: str, record: DMARCRecord) -> list[Address]:
         found = []

@@ -7,7 +7,7 @@ message: through the router into the queue.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, cast
@@ -21,6 +21,7 @@ from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.message.identifier import message_id
 from twisted_mail.policy.dns import LookupFailed
 from twisted_mail.policy.resultstore import DAY, Day, R, ResultStore
+from twisted_mail.protocols.httpsclient import RequestFailed
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -31,6 +32,9 @@ KEPT = 3
 """Days after which what could not be reported is dropped."""
 
 
+_NOT_NOW = (LookupFailed, SMTPError, RequestFailed)
+
+
 @dataclass(frozen=True, slots=True)
 class ReportLetter:
     sender: Address
@@ -39,11 +43,23 @@ class ReportLetter:
     """The message, LF line ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReportUpload:
+    url: str
+    """https: of a host that has a name."""
+    content_type: str
+    document: bytes
+
+
+Upload = Callable[[ReportUpload], Awaitable[None]]
+"""Raises LookupFailed or RequestFailed."""
+
+
 class ReportKind(Protocol[R]):
     """One kind of reports."""
 
-    async def compose(self, day: Day[R], identifier: str, now: float) -> ReportLetter | None:
-        """None: nobody wants to know.  Raises LookupFailed."""
+    async def compose(self, day: Day[R], identifier: str, now: float) -> Sequence[ReportLetter | ReportUpload]:
+        """Empty: nobody wants to know.  Raises LookupFailed."""
 
 
 class Reporting(Generic[R]):
@@ -56,6 +72,7 @@ class Reporting(Generic[R]):
         store: ResultStore[R],
         reports: ReportKind[R],
         target: IDeliveryTarget,
+        upload: Upload,
         disk: Blocking,
         clock: IReactorTime,
     ) -> None:
@@ -63,6 +80,7 @@ class Reporting(Generic[R]):
         self._store = store
         self._reports = reports
         self._target = target
+        self._upload = upload
         self._disk = disk
         self._clock = clock
         self._timer = LoopingCall(self.report)
@@ -83,7 +101,7 @@ class Reporting(Generic[R]):
         for day, domain in due:
             try:
                 await self._report(cast("Day[R]", await self._disk(partial(self._store.read, day, domain))))
-            except (LookupFailed, SMTPError) as error:
+            except _NOT_NOW as error:
                 if day > today - KEPT:
                     self._log.info("the report for {domain} waits: {error}", domain=domain, error=error)
                     continue
@@ -92,20 +110,39 @@ class Reporting(Generic[R]):
             await self._disk(partial(self._store.remove, day, domain))
 
     async def _report(self, day: Day[R]) -> None:
-        """Raises LookupFailed or SMTPError: not just now."""
+        """One way is enough: where another one fails meanwhile, nobody is told twice.
+
+        Raises LookupFailed, SMTPError or RequestFailed: not just now.
+        """
         now = self._clock.seconds()
         identifier = message_id(int(now * 1000), os.urandom(10))
-        letter = await self._reports.compose(day, identifier, now)
-        if letter is None:
-            return
-        await self._send(identifier, letter)
-        self._log.info(
-            "told {recipients} what was seen of {domain}",
-            event="domain.reported",
-            recipients=[str(each) for each in letter.recipients],
-            domain=day.domain,
-            id=identifier,
-        )
+        told: list[str] = []
+        failure: Exception | None = None
+        for way in await self._reports.compose(day, identifier, now):
+            try:
+                told += await self._tell(identifier, way)
+            except _NOT_NOW as error:
+                failure = error
+        if failure is not None:
+            self._log.info("not all hear what was seen of {domain}: {error}", domain=day.domain, error=failure)
+            if not told:
+                raise failure
+        if told:
+            self._log.info(
+                "told {recipients} what was seen of {domain}",
+                event="domain.reported",
+                recipients=told,
+                domain=day.domain,
+                id=identifier,
+            )
+
+    async def _tell(self, identifier: str, way: ReportLetter | ReportUpload) -> list[str]:
+        """Whom."""
+        if isinstance(way, ReportUpload):
+            await self._upload(way)
+            return [way.url]
+        await self._send(identifier, way)
+        return [str(each) for each in way.recipients]
 
     async def _send(self, identifier: str, letter: ReportLetter) -> None:
         """Raises SMTPError: nobody could be sent it."""

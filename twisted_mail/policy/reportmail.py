@@ -42,6 +42,7 @@ def compose_tls_report(report: TLSReport, recipients: Sequence[str], now: float)
     message = _letter(report, recipients, now)
     message["TLS-Report-Domain"] = report.domain
     message["TLS-Report-Submitter"] = report.organization
+    message["TLS-Required"] = "No"  # also where TLS is what is wrong (RFC 8460 §3, RFC 8689 §5)
     message.set_content(
         f"This is how {report.organization} fared with TLS on the way to {report.domain} on {_day(report)} (UTC).\n"
         f"You get it because the TLSRPT record of {report.domain} asks for it.\n"

@@ -16,6 +16,7 @@ from service_identity import VerificationError
 from service_identity.pyopenssl import verify_hostname
 
 from twisted_mail.interfaces import TLSA
+from twisted_mail.tlsoutcome import TLSFailure
 
 EE, TA = 3, 2
 
@@ -32,6 +33,10 @@ _MATCHED: Mapping[int, Callable[[bytes], bytes]] = {
 
 class NotNamed(Exception):
     """No record names the certificate; the text says so in one line."""
+
+    def __init__(self, text: str, failure: TLSFailure = TLSFailure.UNTRUSTED) -> None:
+        super().__init__(text)
+        self.failure = failure
 
 
 def is_usable(record: TLSA) -> bool:
@@ -86,4 +91,4 @@ def _check_name(connection: SSL.Connection, name: str) -> None:
     try:
         verify_hostname(connection, name)
     except (VerificationError, ValueError) as error:
-        raise NotNamed(f"its certificate is not for {name}") from error
+        raise NotNamed(f"its certificate is not for {name}", TLSFailure.WRONG_HOST) from error

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_mail.interfaces import TLSA
 from twisted_mail.sasl import PasswordCredentials
+from twisted_mail.tlsoutcome import NO_POLICY, Published
 
 CONNECT_TIMEOUT = 30.0
 """Seconds for one address: longer than three SYN packets take, and a dead host holds nobody up."""
@@ -59,6 +60,9 @@ class Destination:
     tlsa: tuple[TLSA, ...] = field(default=(), repr=False)
     policy: str = ""
     """Who wants it so, for people; empty: nobody but us."""
+    domain: str = field(default="", compare=False)
+    """The domain that names it for its mail, and shall hear how TLS went; empty: nobody."""
+    published: Published = field(default=NO_POLICY, compare=False, repr=False)
 
     def __str__(self) -> str:
         where = self.address if self.port is None else f"[{self.address}]:{self.port}"
@@ -74,8 +78,8 @@ class Destination:
 
     def secured(self) -> Destination:
         """The same server, with TLS that is verified: for a message that may not go without (RFC 8689 §4.2.1)."""
-        is_proven = self.tls is TLSUse.AT_ONCE or (self.tls is TLSUse.DANE and self.tlsa)
-        return self if is_proven or self.port is None else replace(self, tls=TLSUse.VERIFIED)
+        is_proven = self.tls in (TLSUse.AT_ONCE, TLSUse.VERIFIED) or (self.tls is TLSUse.DANE and self.tlsa)
+        return self if is_proven or self.port is None else replace(self, tls=TLSUse.VERIFIED, domain="")
 
     def endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """*reactor*: IReactorTCP, for names also IReactorPluggableNameResolver, for sockets IReactorUNIX."""

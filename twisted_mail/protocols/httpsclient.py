@@ -16,7 +16,6 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, w
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.ssl import TLSVersion, optionsForClientTLS
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, FileBodyProducer, ResponseDone, ResponseFailed
 from twisted.web.error import SchemeNotSupported
@@ -25,6 +24,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from twisted_mail.protocols.clienttls import CertificateRefused, verified
+
 CONNECT_WITHIN = 10.0
 """Seconds for one address."""
 MAX_ADDRESSES = 4
@@ -32,6 +33,10 @@ MAX_ADDRESSES = 4
 
 class RequestFailed(Exception):
     """No answer; the text says why, in one line."""
+
+
+class ServerUntrusted(RequestFailed):
+    """The certificate is not good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class HTTPSClient:
                 reason = f"[{address}] does not answer: {error}"
                 continue
             except (ResponseFailed, ConnectionClosed, SchemeNotSupported, ValueError) as error:
-                raise RequestFailed(_words(error)) from error
+                raise _failed(error) from error
             content = await _content(response, octets)
             kinds = response.headers.getRawHeaders("content-type", [""])
             return Response(response.code, kinds[-1].partition(";")[0].strip().lower(), content)
@@ -112,9 +117,7 @@ class _Endpoints:
         if uri.scheme != b"https":
             raise SchemeNotSupported(uri.scheme)
         kind = TCP6ClientEndpoint if ":" in self._address else TCP4ClientEndpoint
-        options = optionsForClientTLS(
-            uri.host.decode("ascii"), self._trust_root, extraCertificateOptions={"raiseMinimumTo": TLSVersion.TLSv1_2}
-        )
+        options = verified(self._trust_root)(uri.host.decode("ascii"))
         return wrapClientTLS(options, kind(self._reactor, self._address, uri.port, CONNECT_WITHIN))
 
 
@@ -153,12 +156,8 @@ class _Body(Protocol):
             self._done.errback(RequestFailed(f"the answer was cut off: {reason.getErrorMessage()}"))
 
 
-def _words(error: Exception) -> str:
+def _failed(error: Exception) -> RequestFailed:
     """Why, in one line."""
-    if isinstance(error, ResponseFailed) and error.reasons:
-        return _words_of(error.reasons[0].value)
-    return _words_of(error)
-
-
-def _words_of(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    reason = error.reasons[0].value if isinstance(error, ResponseFailed) and error.reasons else error
+    kind = ServerUntrusted if isinstance(reason, CertificateRefused) else RequestFailed
+    return kind(" ".join(str(reason).split()) or type(reason).__name__)

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message
 from twisted_mail.protocols import dane
-from twisted_mail.protocols.clienttls import Creator
+from twisted_mail.protocols.clienttls import Creator, failure_of
 from twisted_mail.protocols.destination import Destination, TLSUse
 from twisted_mail.protocols.tls import tls_info
 from twisted_mail.sasl import PasswordCredentials
@@ -31,6 +31,7 @@ from twisted_mail.smtp.client_events import Broken, ClientEvent, Declined, Finis
 from twisted_mail.smtp.client_offer import PeerOffer
 from twisted_mail.smtp.envelope import Recipient, TLSInfo
 from twisted_mail.smtp.reply import Reply
+from twisted_mail.tlsoutcome import TLSFailure
 
 TIMEOUTS: Mapping[Stage, float] = {
     Stage.GREETING: 300.0,
@@ -53,6 +54,8 @@ class PeerError(Exception):
 
     dialogue = ""
     """What was said before a connection was ready, where it came that far."""
+    own_address = ""
+    """Our IP address in it."""
 
 
 class Unreachable(PeerError):
@@ -61,6 +64,10 @@ class Unreachable(PeerError):
 
 class TLSFailed(PeerError):
     """TLS is not offered, or the handshake failed, or the certificate is not for this server."""
+
+    def __init__(self, reason: str, failure: TLSFailure = TLSFailure.OTHER) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 class PeerDeclined(PeerError):
@@ -108,14 +115,17 @@ class SMTPClient(Protocol):
         self._session = ClientSession(options.hostname, lmtp=destination.lmtp)
         self._waiting: Deferred[None] | None = None
         self._end = ""
+        self._failure = TLSFailure.OTHER
         self._clogged = False
         self._handshaking = False
         self.destination = destination
+        self.own_address = ""
+        """Our IP address in the connection; empty where it has none."""
         self.tls: TLSInfo | None = None
         self.transactions = 0
         """Messages so far."""
         self.distrusted: TLSFailed | None = None
-        """Why TLS is not as its policy would have it, where mail goes all the same (TLSUse.TESTED)."""
+        """Why TLS is not as it should be, where mail goes all the same."""
         self.ended: Deferred[None] = Deferred()
         """Fires when the connection is over."""
 
@@ -139,6 +149,7 @@ class SMTPClient(Protocol):
     # ---- what Twisted calls
 
     def connectionMade(self) -> None:
+        self.own_address = str(getattr(self._transport.getHost(), "host", ""))
         if hasattr(self._transport, "setTcpNoDelay"):
             self._transport.setTcpNoDelay(True)
         self._transport.registerProducer(self, True)
@@ -153,6 +164,7 @@ class SMTPClient(Protocol):
             self.abort()  # it spoke while idle: good-bye, or nonsense
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._failure = failure_of(reason.value)
         self._lose("the server closed the connection" if reason.check(ConnectionDone) else _words(reason))
         self.ended.callback(None)
 
@@ -234,7 +246,7 @@ class SMTPClient(Protocol):
         match await self._event():
             case Declined(stage, reply):
                 if self.destination.tls is not TLSUse.OPPORTUNISTIC:
-                    raise TLSFailed(f"TLS is not to be had: {reply}")
+                    raise TLSFailed(f"TLS is not to be had: {reply}", TLSFailure.NO_STARTTLS)
                 if self._session.is_over:
                     raise PeerDeclined(stage, reply)
                 return
@@ -250,13 +262,13 @@ class SMTPClient(Protocol):
         self._transport.startTLS(create(self.destination.name))
         while self._handshaking:
             if self._end:
-                raise TLSFailed(f"the TLS handshake failed: {self._end}")
+                raise TLSFailed(f"the TLS handshake failed: {self._end}", self._failure)
             await self._pause(Stage.STARTTLS)
         if self.destination.tlsa:
             try:
                 dane.check(self._transport.getHandle(), self.destination.name, self.destination.tlsa)
             except dane.NotNamed as error:
-                raise TLSFailed(str(error)) from error
+                raise TLSFailed(str(error), error.failure) from error
         self.tls = tls_info(self._transport.getHandle())
 
     async def _log_in(self, login: PasswordCredentials) -> None:
@@ -363,7 +375,9 @@ async def connect(options: ClientOptions, destination: Destination) -> SMTPClien
             first, use = first or error, _MILDER.get(use)
             continue
         client.destination = destination
-        client.distrusted = first if destination.tls is TLSUse.TESTED else None
+        client.distrusted = first
+        if first is None and client.tls is None and use is TLSUse.OPPORTUNISTIC:
+            client.distrusted = TLSFailed("TLS is not offered", TLSFailure.NO_STARTTLS)
         return client
     assert first is not None
     raise first
@@ -381,7 +395,7 @@ async def _connect(options: ClientOptions, destination: Destination) -> SMTPClie
         await client.open()
     except BaseException as error:
         if isinstance(error, PeerError):
-            error.dialogue = client.dialogue()
+            error.dialogue, error.own_address = client.dialogue(), client.own_address
         client.abort()
         raise
     return client

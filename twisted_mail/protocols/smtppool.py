@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from twisted_mail.protocols.destination import Destination
-from twisted_mail.protocols.smtpclient import ClientOptions, SMTPClient, connect
+from twisted_mail.protocols.smtpclient import ClientOptions, SMTPClient, TLSFailed, connect
+from twisted_mail.tlsoutcome import Flaw, NoteOutcome, TLSOutcome, forget
 
 IDLE_SECONDS = 5.0
 """How long an unused connection is kept.  Servers count connections: keeping them longer is impolite."""
@@ -24,8 +25,10 @@ class ConnectionPool:
 
     log = Logger()
 
-    def __init__(self, options: ClientOptions) -> None:
+    def __init__(self, options: ClientOptions, note: NoteOutcome = forget) -> None:
         self.options = options
+        self.note = note
+        """Told of each connection to a server that DNS names for a domain."""
         self._idle: defaultdict[Destination, dict[SMTPClient, IDelayedCall]] = defaultdict(dict)
         self._count = 0
 
@@ -35,7 +38,20 @@ class ConnectionPool:
             self._forget(client)
             if client.is_usable:
                 return client
-        return await connect(self.options, destination)
+        try:
+            client = await connect(self.options, destination)
+        except TLSFailed as error:
+            self._note(destination, error.own_address, error)
+            raise
+        self._note(destination, client.own_address, client.distrusted)
+        return client
+
+    def _note(self, destination: Destination, own_address: str, error: TLSFailed | None) -> None:
+        if destination.domain:
+            published = destination.published
+            flaw = published.flaw or (None if error is None else Flaw(error.failure, str(error)))
+            name, address = destination.name, destination.address
+            self.note(TLSOutcome(destination.domain, published, name, address, own_address, flaw))
 
     def give_back(self, client: SMTPClient) -> None:
         """The caller is done with *client*: it is kept, or ended in order."""

@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 from twisted_mail.interfaces import TLSA, Approach, Demand, ITransportPolicies, IWitness, MailHost
 from twisted_mail.policy.dane.policies import DanePolicies, Strongest
 from twisted_mail.protocols.securedns import Answer, NoSecureAnswer
+from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure
 
 DOMAIN = "there.example"
 MX = MailHost("mx.there.example", ("192.0.2.1",))
@@ -66,7 +67,8 @@ class DanePoliciesTests(SynchronousTestCase):
 
     def test_all_signed_is_dane(self) -> None:
         record = TLSA(3, 1, 1, b"\xab" * 32)
-        self.assertEqual(Approach(Demand.DANE, f"DANE of {MX.name}", (record,)), self.approach({}))
+        published = Published("tlsa", (EE,))
+        self.assertEqual(Approach(Demand.DANE, f"DANE of {MX.name}", (record,), published), self.approach({}))
 
     def test_table(self) -> None:
         for changes, expected in (
@@ -80,7 +82,10 @@ class DanePoliciesTests(SynchronousTestCase):
             ({MX_QUESTION: NO_ANSWER}, Demand.REFUSED),
         ):
             with self.subTest(changes=changes):
-                self.assertEqual(expected, self.approach(dict(changes)).demand)
+                found = self.approach(dict(changes))
+                self.assertEqual(expected, found.demand)
+                flaw = Flaw(TLSFailure.DNSSEC_INVALID, "SERVFAIL") if expected is Demand.REFUSED else None
+                self.assertEqual(flaw, found.published.flaw)
         self.assertEqual(Demand.NOTHING, self.approach({}, "[192.0.2.1]").demand)
 
     def test_records_of_which_none_can_be_used_want_tls_all_the_same(self) -> None:
@@ -88,6 +93,7 @@ class DanePoliciesTests(SynchronousTestCase):
             with self.subTest(text=text):
                 found = self.approach({TLSA_QUESTION: answer("TLSA", text)})
                 self.assertEqual((Demand.DANE, ()), (found.demand, found.tlsa))
+                self.assertEqual(TLSFailure.TLSA_INVALID, found.published.flaw and found.published.flaw.failure)
 
     def test_dane_counts_more_than_what_else_is_said(self) -> None:
         unsigned: Table = {TLSA_QUESTION: answer("TLSA")}

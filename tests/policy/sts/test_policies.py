@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.policy.records import Records
-from twisted_mail.interfaces import Demand, ITransportPolicies, IWitness, MailHost
+from twisted_mail.interfaces import Approach, Demand, ITransportPolicies, IWitness, MailHost
 from twisted_mail.policy.sts.files import PolicyFiles
 from twisted_mail.policy.sts.policies import FRESH, TRY_AGAIN, Policies
-from twisted_mail.protocols.httpsclient import Bounds, HTTPSClient, RequestFailed, Response
+from twisted_mail.protocols.httpsclient import Bounds, HTTPSClient, RequestFailed, Response, ServerUntrusted
+from twisted_mail.tlsoutcome import NO_POLICY, TLSFailure
 
 DOMAIN = "there.example"
 MX, EVIL = MailHost("mx.there.example", ("192.0.2.1",)), MailHost("evil.example", ("192.0.2.2",))
@@ -63,9 +64,11 @@ class PoliciesTests(SynchronousTestCase):
         web = cast(HTTPSClient, self.web)
         self.policies = Policies(self.records, web, PolicyFiles(self.folder), at_once, self.clock)
 
+    def approach(self, host: MailHost, domain: str = DOMAIN) -> Approach:
+        return self.successResultOf(Deferred.fromCoroutine(self.policies.approach(domain, host)))
+
     def demand(self, host: MailHost = MX, domain: str = DOMAIN) -> Demand:
-        approach = self.policies.approach(domain, host)
-        return self.successResultOf(Deferred.fromCoroutine(approach)).demand
+        return self.approach(host, domain).demand
 
     def test_what_it_provides(self) -> None:
         verifyObject(ITransportPolicies, self.policies)
@@ -124,6 +127,26 @@ class PoliciesTests(SynchronousTestCase):
                 self.clock.advance(TRY_AGAIN)
                 self.assertEqual([Demand.NOTHING] * 2, [self.demand() for _ in range(2)])
                 self.assertEqual(1, len(self.web.asked))
+
+    def test_reports_are_told_what_is_published_and_why_it_cannot_be_had(self) -> None:
+        for answer, host, expected in (
+            (Response(200, "text/plain", text("enforce")), MX, None),
+            (Response(200, "text/plain", text("testing")), EVIL, TLSFailure.OTHER),
+            (Response(404, "text/plain", b""), MX, TLSFailure.POLICY_NOT_FETCHED),
+            (Response(200, "text/plain", b"hello"), MX, TLSFailure.POLICY_INVALID),
+            (RequestFailed("no answer"), MX, TLSFailure.POLICY_NOT_FETCHED),
+            (ServerUntrusted("expired"), MX, TLSFailure.POLICY_HOST_UNTRUSTED),
+        ):
+            with self.subTest(answer=answer):
+                self.folder = self.mktemp()
+                self.start_anew()
+                self.web.answer = answer
+                published = self.approach(host).published
+                self.assertEqual(("sts", expected), (published.kind, published.flaw and published.flaw.failure))
+                self.assertEqual((MX.name,) if host is EVIL or expected is None else (), published.hosts)
+        self.announce("")
+        self.clock.advance(TRY_AGAIN)
+        self.assertEqual(NO_POLICY, self.approach(MX).published)  # nothing is announced any more
 
     def test_policy_that_cannot_be_fetched_anew_still_holds(self) -> None:
         self.demand()

@@ -6,7 +6,7 @@ resolver cannot answer there may be an attack: such a server gets nothing for no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from zope.interface import implementer
@@ -14,6 +14,7 @@ from zope.interface import implementer
 from twisted_mail.interfaces import TLSA, Approach, Demand, ITransportPolicies, IWitness, MailHost
 from twisted_mail.protocols.dane import is_usable
 from twisted_mail.protocols.securedns import Answer, NoSecureAnswer
+from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure
 
 MAX_RECORDS = 50
 """TLSA records of one server that are looked at."""
@@ -38,12 +39,11 @@ class DanePolicies:
                 return Approach(Demand.NOTHING)
             answer = await self._dns.ask(f"_{host.port}._tcp.{host.name}", "TLSA")
         except NoSecureAnswer as error:
-            return Approach(Demand.REFUSED, f"DNSSEC ({error})")
+            published = Published("tlsa", flaw=Flaw(TLSFailure.DNSSEC_INVALID, str(error)))
+            return Approach(Demand.REFUSED, f"DNSSEC ({error})", published=published)
         if not answer.is_secure or not answer.records:
             return Approach(Demand.NOTHING)
-        usable = tuple(record for record in _records(answer.records[:MAX_RECORDS]) if is_usable(record))
-        what = "" if usable else ": TLS with any certificate, as none of its records can be used"
-        return Approach(Demand.DANE, f"DANE of {host.name}{what}", usable)
+        return _approach(host, tuple(_records(answer.records[:MAX_RECORDS])))
 
     async def vouches_for(self, domain: str, host: MailHost) -> bool:
         """Raises NoSecureAnswer."""
@@ -82,6 +82,15 @@ class Strongest:
         except NoSecureAnswer:
             pass
         return self._other is not None and bool(await self._other.vouches_for(domain, host))
+
+
+def _approach(host: MailHost, records: Sequence[TLSA]) -> Approach:
+    usable = tuple(filter(is_usable, records))
+    reason, flaw = f"DANE of {host.name}", None
+    if not usable:
+        reason += ": TLS with any certificate, as none of its records can be used"
+        flaw = Flaw(TLSFailure.TLSA_INVALID, "no record can be used")
+    return Approach(Demand.DANE, reason, usable, Published("tlsa", tuple(map(str, records)), flaw=flaw))
 
 
 def _records(found: Iterable[Any]) -> Iterable[TLSA]:

@@ -23,7 +23,8 @@ from twisted_mail.interfaces import Approach, Demand, ITransportPolicies, IWitne
 from twisted_mail.policy.dns import LookupFailed, Lookups
 from twisted_mail.policy.sts.files import Held, PolicyFiles
 from twisted_mail.policy.sts.text import MAX_SIZE, Mode, Policy, PolicyError, parse_policy, parse_record
-from twisted_mail.protocols.httpsclient import Bounds, HTTPSClient, RequestFailed
+from twisted_mail.protocols.httpsclient import Bounds, HTTPSClient, RequestFailed, ServerUntrusted
+from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure
 
 BOUNDS = Bounds(MAX_SIZE, 30.0)
 TRY_AGAIN = 300.0
@@ -37,6 +38,10 @@ MAX_REMEMBERED = 10_000
 
 class _NoPolicy(Exception):
     """None can be had just now; the text says why."""
+
+    def __init__(self, text: str, failure: TLSFailure = TLSFailure.POLICY_NOT_FETCHED) -> None:
+        super().__init__(text)
+        self.flaw = Flaw(failure, text)
 
 
 @implementer(ITransportPolicies, IWitness)
@@ -55,7 +60,7 @@ class Policies:
         self._disk = disk
         self._clock = clock
         self._remembered: OrderedDict[str, Held | None] = OrderedDict()
-        self._failed: OrderedDict[str, float] = OrderedDict()
+        self._failed: OrderedDict[str, tuple[float, Flaw]] = OrderedDict()
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         self._timer = LoopingCall(self.refresh)
         self._timer.clock = clock
@@ -70,10 +75,15 @@ class Policies:
 
     async def approach(self, domain: str, host: MailHost) -> Approach:
         policy = await self.of(domain)
+        if policy is None and domain in self._failed:
+            return Approach(Demand.NOTHING, published=Published("sts", flaw=self._failed[domain][1]))
         if policy is None or policy.mode is Mode.NONE:
             return Approach(Demand.NOTHING)
         reason = f"MTA-STS of {domain} ({policy.mode.value})"
-        return Approach(_DEMANDS[policy.mode, policy.allows(host.name)], reason)
+        is_allowed = policy.allows(host.name)
+        flaw = None if is_allowed else Flaw(TLSFailure.OTHER, f"the policy does not name {host.name}")
+        published = Published("sts", policy.lines, policy.hosts, flaw)
+        return Approach(_DEMANDS[policy.mode, is_allowed], reason, published=published)
 
     async def vouches_for(self, domain: str, host: MailHost) -> bool:
         policy = await self.of(domain)
@@ -121,13 +131,14 @@ class Policies:
     async def _is_due(self, domain: str, held: Held | None) -> bool:
         """Whether the domain has a policy that we should fetch."""
         now = self._clock.seconds()
-        if now < self._failed.get(domain, 0.0) + TRY_AGAIN:
+        if domain in self._failed and now < self._failed[domain][0] + TRY_AGAIN:
             return False
         try:
             identifier = parse_record(await self._lookups.txt(f"_mta-sts.{domain}"))
         except LookupFailed:
             return False
         if identifier is None:
+            self._failed.pop(domain, None)
             return False
         if held is None or held.identifier != identifier:
             return True
@@ -138,10 +149,11 @@ class Policies:
         try:
             new = await self._fetch(domain)
         except _NoPolicy as error:
-            _put(self._failed, domain, self._clock.seconds())
+            _put(self._failed, domain, (self._clock.seconds(), error.flaw))
             self.log.info("the MTA-STS policy of {domain} cannot be had: {error}", domain=domain, error=error)
             return held
         self._remember(domain, new)
+        self._failed.pop(domain, None)
         try:
             await self._disk(_call(self._files.write, domain, new))
         except OSError as error:
@@ -161,7 +173,7 @@ class Policies:
                 raise _NoPolicy(f"{host} says it is {response.kind!a} and not text/plain")
             return Held(identifier or "", self._clock.seconds(), parse_policy(response.body))
         except (LookupFailed, RequestFailed, PolicyError) as error:
-            raise _NoPolicy(str(error)) from error
+            raise _NoPolicy(str(error), _FAILURES.get(type(error), TLSFailure.POLICY_NOT_FETCHED)) from error
 
 
 _DEMANDS = {
@@ -171,6 +183,9 @@ _DEMANDS = {
     (Mode.TESTING, False): Demand.NOTHING,
 }
 """Of a mode, for a server that the policy allows or does not."""
+
+
+_FAILURES = {PolicyError: TLSFailure.POLICY_INVALID, ServerUntrusted: TLSFailure.POLICY_HOST_UNTRUSTED}
 
 
 def _call(function: Callable[..., object], *arguments: object) -> Callable[[], object]:
