@@ -56,11 +56,16 @@ class Certificate:
 
 
 @contextmanager
-def ours(folder: Path, certificate: Certificate | None, workers: int = 1) -> Iterator[Server]:
+def ours(
+    folder: Path, certificate: Certificate | None, workers: int = 1, settings: Path | None = None
+) -> Iterator[Server]:
+    """*settings*: a file with more sections of mailserver.toml."""
     program = [sys.executable, str(Path(__file__).with_name("server"))]
     environment = {**os.environ, "BENCH_USERS": str(USERS), "BENCH_WORKERS": str(workers)}
     if certificate is not None:
         environment |= {"BENCH_CERTIFICATE": str(certificate.chain), "BENCH_KEY": str(certificate.key)}
+    if settings is not None:
+        environment["BENCH_SETTINGS"] = str(settings)
     started = subprocess.run(
         [*program, "start", folder], env=environment, stdout=subprocess.PIPE, check=True, timeout=120
     )
@@ -72,8 +77,8 @@ def ours(folder: Path, certificate: Certificate | None, workers: int = 1) -> Ite
 
 
 @contextmanager
-def postfix(folder: Path, certificate: Certificate | None) -> Iterator[Server]:
-    """Postfix as it ships: the queue, then virtual(8) into the Maildirs."""
+def postfix(folder: Path, certificate: Certificate | None, more: str = "") -> Iterator[Server]:
+    """Postfix as it ships: the queue, then virtual(8) into the Maildirs.  *more*: lines of main.cf."""
     port = free_port()
     settings = folder / "etc"
     for name in ("etc", "queue", "state", "mail"):
@@ -81,7 +86,9 @@ def postfix(folder: Path, certificate: Certificate | None) -> Iterator[Server]:
     os.chown(folder / "state", pwd.getpwnam("postfix").pw_uid, -1)
     os.chown(folder / "mail", OWNER, OWNER)
     (settings / "users").write_text("".join(f"u{n}@{DOMAIN} u{n}/\n" for n in range(USERS)))
-    (settings / "main.cf").write_text(POSTFIX_MAIN.format(folder=folder, domain=DOMAIN, owner=OWNER, sbin=POSTFIX))
+    (settings / "main.cf").write_text(
+        POSTFIX_MAIN.format(folder=folder, domain=DOMAIN, owner=OWNER, sbin=POSTFIX) + more
+    )
     if certificate is not None:
         with (settings / "main.cf").open("a") as file:
             file.write(

@@ -61,12 +61,15 @@ class Sending:
     pipelined: bool = False
     recipients: int = 1
     tls: bool = False
+    text: bytes = b""
+    """The message as it goes over the wire; empty: one of `size`."""
 
     def __call__(self, server: Server, scale: float) -> Figures:
         connections = self.connections
         share = max(1, round(self.messages * scale / connections))
         line = b"x" * 76 + b"\r\n"
-        text = b"From: <s@client.example.test>\r\nSubject: benchmark\r\n\r\n" + line * (self.size // len(line))
+        made_up = b"From: <s@client.example.test>\r\nSubject: benchmark\r\n\r\n" + line * (self.size // len(line))
+        text = self.text or made_up
         context = trusting() if self.tls else None
 
         def work(number: int, steps: list[float]) -> None:
