@@ -1,9 +1,10 @@
-"""Mail servers whose Debian packages cannot be installed beside Postfix: unpacked into a folder, run in a mount
+r"""Mail servers whose Debian packages cannot be installed beside Postfix: unpacked into a folder, run in a mount
 namespace of their own, in which the users that they ask for exist.  Nothing of the machine is changed.
 
 MAILSERVER_TEST_UNPACKED names the folder; to make it:
 
-    apt-get download exim4-daemon-light libdb5.3 libgnutls-dane0 libunbound8 opensmtpd libevent-2.1-7 libtls26
+    apt-get download exim4-daemon-light libdb5.3 libgnutls-dane0 libunbound8 opensmtpd libevent-2.1-7 libtls26 \
+        clamav-daemon libclamav12 libmspack0
     for package in *.deb; do dpkg -x $package FOLDER; done
 """
 
