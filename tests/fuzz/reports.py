@@ -28,7 +28,7 @@ from twisted_mail.policy.reportmail import MAX_PARTS, MAX_UNPACKED, attached_doc
 from twisted_mail.policy.tlsreport import read_tls_report
 from twisted_mail.smtp.address import parse_domain
 
-LIMIT = 0.25
+LIMIT = 1.0
 """Seconds of processor time for one input, however hostile."""
 
 US = "mail.example.org"
