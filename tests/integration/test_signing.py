@@ -161,6 +161,16 @@ def test_report_is_signed(here: ServerProcess, there: ServerProcess, carol: User
     assert verdicts(octets, records(here)) == BOTH
 
 
+def test_answer_of_who_is_away_is_signed(here: ServerProcess, there: ServerProcess, carol: User) -> None:
+    away = here.new_user()
+    here.admin("account", "vacation", away.address, "--set", "-", stdin="I am at the sea.\n")
+    message = STRANGER.replace(b"info@example.org", away.address.encode())
+    assert send_exactly(here, message, away, sender=carol.address).startswith("250 ")
+    assert b"at the sea" in wait_for_mail(there, carol)
+    (octets,) = stored(there, carol)
+    assert verdicts(octets, records(here)) == BOTH
+
+
 def test_forward_is_sealed_and_signed_in_the_name_of_who_forwards(
     here: ServerProcess, there: ServerProcess, carol: User, info: User
 ) -> None:
