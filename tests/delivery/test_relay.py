@@ -15,12 +15,23 @@ from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import MAX_RECIPIENTS
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes, parse_smarthost
-from twisted_mail.interfaces import IDeliveryTarget, IRelayDelivery, ISigner, IWitness, MailHost, RemoteRefusal
+from twisted_mail.interfaces import (
+    Approach,
+    Demand,
+    IDeliveryTarget,
+    IRelayDelivery,
+    ISigner,
+    ITransportPolicies,
+    IWitness,
+    MailHost,
+    RemoteRefusal,
+)
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Origin, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure, TLSOutcome
 
 SENDER = parse_address("a@us.example")
 FIRST, SECOND = "192.0.2.1", "192.0.2.2"
@@ -88,6 +99,44 @@ class Vouching:
 
     async def vouches_for(self, domain: str, host: MailHost) -> bool:
         return domain == "there.example" and host.name in self._names
+
+
+@implementer(ITransportPolicies)
+class Saying:
+    """One thing of all servers."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+
+    async def approach(self, domain: str, host: MailHost) -> Approach:
+        flaw = Flaw(TLSFailure.OTHER, "not named") if self._demand is Demand.REFUSED else None
+        return Approach(self._demand, "the test", published=Published("sts", flaw=flaw))
+
+
+class OutcomeTests(RelayCase):
+    """Who hears how TLS went."""
+
+    def outcomes(self, demand: Demand, text: Message | None = None) -> list[tuple[str, str, str]]:
+        """Domain, server and result type of what is told when a message is sent."""
+        told: list[TLSOutcome] = []
+        pool = ConnectionPool(client_options(self.network), told.append)
+        self.relay = Relay(Routes(), self.resolver, pool, Vouching("mx1.example"), policies=Saying(demand))
+        self.send(text=text)
+        return [(each.domain, each.host, each.flaw.failure.value if each.flaw else "") for each in told]
+
+    def test_connection_is_told_to_the_domain_and_not_its_messages(self) -> None:
+        expected = [("there.example", "mx1.example", "starttls-not-supported")]
+        self.assertEqual(expected, self.outcomes(Demand.NOTHING))
+        self.assertEqual(expected, self.outcomes(Demand.TESTED))
+
+    def test_servers_that_are_not_even_tried_are_told(self) -> None:
+        expected = [("there.example", host, "validation-failure") for host in ("mx1.example", "mx2.example")]
+        self.assertEqual(expected, self.outcomes(Demand.REFUSED))
+
+    def test_message_that_waives_tls_or_demands_more_is_nobodys_business(self) -> None:
+        self.assertEqual([], self.outcomes(Demand.CERTIFICATE, message(b"TLS-Required: No\n\nHello\n")))
+        self.options = MailOptions(require_tls=True)
+        self.assertEqual([], self.outcomes(Demand.NOTHING))
 
 
 class OneServerTests(RelayCase):
