@@ -9,8 +9,7 @@ from weakref import ref
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
-from service_identity import CertificateError as ServiceCertificateError
-from service_identity import VerificationError
+from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import CertificateOptions, TLSVersion, platformTrust
@@ -90,11 +89,9 @@ class _Verified(_Unverified):
 
     def _name_refusal(self, certificate: crypto.X509) -> CertificateRefused | None:
         """Of a valid one."""
-        try:
-            check_name(certificate.to_cryptography(), self._name)
-        except (VerificationError, ServiceCertificateError, ValueError):
-            return CertificateRefused(f"its certificate is not for {self._name}", TLSFailure.WRONG_HOST)
-        return None
+        if is_for(certificate.to_cryptography(), self._name):
+            return None
+        return CertificateRefused(f"its certificate is not for {self._name}", TLSFailure.WRONG_HOST)
 
 
 _UNTRUSTED = TLSFailure.UNTRUSTED
@@ -113,12 +110,16 @@ def _refusal(error: int) -> CertificateRefused:
     return CertificateRefused(*_ERRORS.get(error, (f"its certificate is not valid ({error})", _UNTRUSTED)))
 
 
-def check_name(certificate: x509.Certificate, name: str) -> None:
-    """Raises VerificationError, CertificateError or ValueError: it is for others."""
-    if _is_ip_address(name):
-        verify_certificate_ip_address(certificate, name.strip("[]").removeprefix("IPv6:"))
-    else:
-        verify_certificate_hostname(certificate, name)
+def is_for(certificate: x509.Certificate, name: str) -> bool:
+    """Whether *certificate* is for the host *name*, or the address in it."""
+    try:
+        if _is_ip_address(name):
+            verify_certificate_ip_address(certificate, name.strip("[]").removeprefix("IPv6:"))
+        else:
+            verify_certificate_hostname(certificate, name)
+    except (VerificationError, CertificateError, ValueError):
+        return False
+    return True
 
 
 def _is_ip_address(name: str) -> bool:

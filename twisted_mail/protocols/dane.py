@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL, crypto
-from service_identity import VerificationError
-from service_identity.pyopenssl import verify_hostname
 
 from twisted_mail.interfaces import TLSA
+from twisted_mail.protocols.clienttls import is_for
 from twisted_mail.tlsoutcome import TLSFailure
 
 EE, TA = 3, 2
@@ -54,7 +53,8 @@ def check(connection: SSL.Connection, name: str, records: Sequence[TLSA]) -> Non
         return
     for authority in _authorities(chain[1:], [record for record in records if record.usage == TA]):
         if _is_issued(chain, authority):
-            _check_name(connection, name)
+            if not is_for(leaf, name):
+                raise NotNamed(f"its certificate is not for {name}", TLSFailure.WRONG_HOST)
             return
     raise NotNamed("its certificate is none of those that DNS names (TLSA)")
 
@@ -85,10 +85,3 @@ def _is_issued(chain: Sequence[crypto.X509], authority: crypto.X509) -> bool:
     except crypto.X509StoreContextError:
         return False
     return True
-
-
-def _check_name(connection: SSL.Connection, name: str) -> None:
-    try:
-        verify_hostname(connection, name)
-    except (VerificationError, ValueError) as error:
-        raise NotNamed(f"its certificate is not for {name}", TLSFailure.WRONG_HOST) from error
