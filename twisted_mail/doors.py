@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from twisted.cred.portal import Portal
 from twisted.internet.base import ReactorBase
@@ -28,6 +29,8 @@ from twisted_mail.protocols.tls import Certificates
 
 OTHER_DESCRIPTORS = 100
 """Open files that are no connection's."""
+OFFERS = 8
+"""Lists of mechanisms whose options are kept: they change when an account gets its first verifier, or loses it."""
 SMTP_IDLE = 300.0
 """Seconds (RFC 5321 §4.5.3.2.7)."""
 POP3_IDLE = 600.0
@@ -72,10 +75,12 @@ class Doors:
         options = session_options(config, name, tls_available=self._certificates is not None, sends=sends)
         service = SMTPService(options, portal, self._inquiries, new_message, config.proxy.xclient)
 
+        @lru_cache(OFFERS)
+        def offering(mechanisms: tuple[str, ...]) -> SMTPService:
+            return replace(service, options=replace(options, mechanisms=mechanisms))
+
         def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
-            mechanisms = self._mechanisms() if options.submission else ()
-            offering = replace(service, options=replace(options, mechanisms=mechanisms))
-            return SMTPServer(offering, listener, gone)
+            return SMTPServer(offering(self._mechanisms() if options.submission else ()), listener, gone)
 
         self._add(name, build, SMTP_IDLE, self._silences().get(name))
 
@@ -89,9 +94,12 @@ class Doors:
         )
         service = POP3Service(options, portal, self._inquiries, self._directory.terms.range)
 
+        @lru_cache(OFFERS)
+        def offering(mechanisms: tuple[str, ...]) -> POP3Service:
+            return replace(service, options=replace(options, mechanisms=mechanisms))
+
         def build(listener: Listener, gone: Callable[[Connection], None]) -> Connection:
-            offering = replace(service, options=replace(options, mechanisms=self._mechanisms()))
-            return POP3Server(offering, listener, gone)
+            return POP3Server(offering(self._mechanisms()), listener, gone)
 
         self._add(name, build, POP3_IDLE)
 

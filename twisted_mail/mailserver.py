@@ -28,6 +28,7 @@ from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, loa
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.filtering import check_filters
 from twisted_mail.listeners import BoundAddress
+from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing
 from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
@@ -35,7 +36,6 @@ from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
 from twisted_mail.reloading import rebound, takeable
 from twisted_mail.running import RunFile
-from twisted_mail.service import Neighbours
 from twisted_mail.serving import Serving
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers

@@ -7,12 +7,8 @@ server.  (Their life in one process is in serving.py; what twistd starts is in m
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
 
-from twisted.cred.checkers import AllowAnonymousAccess
-from twisted.cred.portal import Portal
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -21,19 +17,14 @@ from twisted.python.threadpool import ThreadPool
 from twisted_mail import demo
 from twisted_mail.administration.administrator import page_portal
 from twisted_mail.administration.own import Means
-from twisted_mail.auth.checker import AppPasswordUse, PasswordChecker, ProofChecker
+from twisted_mail.admission import Admission, Avatars
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.inquiries import Inquiries
-from twisted_mail.auth.logins import Logins
-from twisted_mail.auth.realm import MailRealm
-from twisted_mail.auth.recent import RecentLogins
-from twisted_mail.auth.throttle import Throttle
-from twisted_mail.capturing import AnyLogin, CapturedFiles, Everybody, captures
+from twisted_mail.capturing import CapturedFiles, Everybody, captures
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
-from twisted_mail.delivery.forwarding import Forwarding, ReturnPaths
+from twisted_mail.delivery.forwarding import ReturnPaths
 from twisted_mail.delivery.holding import Holding
-from twisted_mail.delivery.inbound import InboundPolicy, LoginRequired
+from twisted_mail.delivery.inbound import InboundPolicy
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
 from twisted_mail.delivery.lists import ListOwner
 from twisted_mail.delivery.loops import LoopGuard
@@ -46,30 +37,17 @@ from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.doors import Doors
-from twisted_mail.durable import Committer, make_directory
+from twisted_mail.durable import Committer
 from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget, IUsers
-from twisted_mail.issuers import oauth
-from twisted_mail.mailbox.answering import Answers
-from twisted_mail.mailbox.expiry import Mailbox
-from twisted_mail.mailbox.expirytimer import ExpiryTimer
-from twisted_mail.mailbox.journal import Bounds
-from twisted_mail.mailbox.junk.judging import Filters, Judging
-from twisted_mail.mailbox.junk.watching import FolderWatch
-from twisted_mail.mailbox.maildrop import MaildirReader
-from twisted_mail.mailbox.quota import LimitedMailboxes
-from twisted_mail.mailbox.ruled import RuledMailboxes
-from twisted_mail.mailbox.store import MailboxStore, maildir_of
-from twisted_mail.mailbox.sweeping import Sweeper
-from twisted_mail.mailbox.views import Views
-from twisted_mail.mailbox.wishes import WishReader
+from twisted_mail.mailboxes import Mailboxes, Timer
 from twisted_mail.message.identifier import message_id
 from twisted_mail.monitoring import Monitoring
+from twisted_mail.neighbours import Neighbours
 from twisted_mail.outgoing import Outgoing
 from twisted_mail.pickup import Pickup
 from twisted_mail.policy.reputation import Reputation
-from twisted_mail.protocols.limits import HostCounts
 from twisted_mail.protocols.rates import Rate
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.smtp.address import Address
@@ -88,25 +66,6 @@ HASH_THREADS = 2
 """Threads that check passwords: a storm of wrong ones takes no more of the machine."""
 
 NO_RELAY = Reply(550, "7.1", "This server does not send mail to other domains")
-
-
-class Timer(Protocol):
-    """What looks after something from time to time."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """What this process shares with the others that serve the same ports."""
-
-    counts: HostCounts
-    throttle: Throttle
-    recent: RecentLogins
-    leads: bool
-    """It alone has the timers and what else there must be once."""
 
 
 class House:
@@ -129,20 +88,12 @@ class House:
         sizes = {"disk": DISK_THREADS, "hash": HASH_THREADS, "issuer": ISSUER_THREADS}
         self.threads = [ThreadPool(0, size, name) for name, size in sizes.items()]
         disk, hashing, asking = (_blocking(reactor, pool) for pool in self.threads)
-        self._disk = disk
-        self._incoming = os.path.join(config.server_folder, "incoming")
-        make_directory(self._incoming)
+        self._disk, self._hashing = disk, hashing
 
-        # who exists, and where their mail lies
+        # who exists, where their mail lies, and what is thought of those who write to them
         self.directory = Directory(config.directory_file)
-        journal = Bounds(config.pop3.undo, octets=config.pop3.undo_size) if config.pop3.undo else None
-        reader = MaildirReader(self.committer, disk, journal=journal)
-        views = Views(self.committer, disk, config.pop3.view_age)
-        store = MailboxStore(config.data, config.hostname, self.committer, reader, views)
-        sweeper = Sweeper(config.data, self._incoming, journal, disk, reactor)
-        expiry = ExpiryTimer(lambda: self._expiring(journal), disk, reactor)
-        self._timers: tuple[Timer, ...] = (sweeper, expiry) if neighbours.leads else ()
-        self._leads = neighbours.leads
+        self._mailboxes = Mailboxes(config, self.directory, self.committer, disk, self._route, reactor)
+        self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
 
         # where a message goes
         users = self._users()
@@ -151,13 +102,8 @@ class House:
             self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
-        quotas = self.directory.quotas
-        mailboxes = LimitedMailboxes(store, store.path, quotas, self._route, config.hostname, disk, reactor)
-        answers = Answers(store.path, users.may_send_as, self._route, config.hostname, reactor)
-        forwarding = Forwarding(users, return_paths, self.directory.rewrites, self._route)
-        ruled = RuledMailboxes(mailboxes, store.path, WishReader(), forwarding, answers)
-        judging = Judging(ruled, Filters(store.path, disk))
-        router = Router(users, judging, outside, return_paths, mailboxes)
+        mailboxes = self._mailboxes.target(users, return_paths)
+        router = Router(users, mailboxes, outside, return_paths, self._mailboxes.room)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
         arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
@@ -165,64 +111,60 @@ class House:
             arriving = captures(arriving, config, self._new_id, reactor)
         self._pickup = Pickup(config, self.committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
-        self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
+
+        # who may do what
         self._checks = Incoming(config, self.directory, self._reputation, disk, reactor)
-        filters = Filtering(config, disk, self._new_message, reactor)
+        self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
+        admission = Admission(config, self.directory, hashing, asking, neighbours, reactor)
+        portals = admission.portals(self._avatars(users, arriving))
+
+        # the doors
+        self._doors = Doors(config, certificates, self.directory, admission.inquiries, neighbours.counts, reactor)
+        for name in ("smtp", "submission", "submissions", "lmtp"):
+            self._doors.add_smtp(name, portals[name], self._new_message, sends=self._outgoing is not None)
+        for name in ("pop3", "pop3s"):
+            self._doors.add_pop3(name, portals[name])
+        self.challenges = Challenges(certificates)
+
+        # what there is only once
+        self._leads = neighbours.leads
+        self._timers = self._watch_and_show(admission, certificates) if neighbours.leads else ()
+        self.factories = self._doors.factories
+
+    def _avatars(self, users: IUsers, arriving: IDeliveryTarget) -> Avatars:
+        """What becomes of mail on its way here depends on who brings it."""
+        config, reactor = self._config, self._reactor
+        filters = Filtering(config, self._disk, self._new_message, reactor)
         rates = MessageRates(_rate(config.limits.message_rate), _rate(config.limits.account_rate), reactor)
-        from_strangers = RateLimited(
-            InboundPolicy(users, self._checks.checked(filters.around("smtp", arriving))), rates.of_host
-        )
-        from_programs = InboundPolicy(users, filters.around("lmtp", OneByOne(arriving)))
+        sending = SendingRules(self._ledger, self._sending_limits, self._disk, reactor)
+        checked = self._checks.checked(filters.around("smtp", arriving))
         submitted = filters.around("submission", arriving)
 
-        self._ledger = Ledger(os.path.join(config.server_folder, "sending.sqlite"))
-        sending = SendingRules(self._ledger, self._sending_limits, disk, reactor)
-
-        def from_user(account: Address) -> IDeliveryTarget:
+        def of_user(account: Address) -> IDeliveryTarget:
             policy = SubmissionPolicy(account, self.directory, submitted, config.hostname, reactor)
             limited = RateLimited(LimitedSending(account, policy, sending), lambda origin: rates.of_account(account))
             return ListOwner(account, users, limited)
 
-        # who may do what
-        logins = Logins(self.directory, reactor, neighbours.throttle)
-        inquiries = Inquiries(self.directory, logins, oauth(config, asking))
-        passwords = PasswordChecker(self.directory, hashing, logins, neighbours.recent)
-        proofs = ProofChecker(logins, AppPasswordUse(self.directory, hashing))
-        strangers = Portal(MailRealm(from_strangers, None, None), [AllowAnonymousAccess()])
-        programs = Portal(MailRealm(from_programs, None, None), [AllowAnonymousAccess()])
-        senders = Portal(MailRealm(LoginRequired(), from_user, None), [AllowAnonymousAccess(), passwords, proofs])
-        if config.capture:  # with any login, or none
-            anybody = MailRealm(from_strangers, lambda account: from_strangers, None)
-            senders = Portal(anybody, [AllowAnonymousAccess(), AnyLogin()])
-        readers = Portal(MailRealm(None, None, store, self.directory.terms.of), [passwords, proofs])
+        return Avatars(
+            RateLimited(InboundPolicy(users, checked), rates.of_host),
+            InboundPolicy(users, filters.around("lmtp", OneByOne(arriving))),
+            of_user,
+            self._mailboxes.store,
+        )
 
-        # the doors
-        self._doors = Doors(config, certificates, self.directory, inquiries, neighbours.counts, reactor)
-        sends = self._outgoing is not None
-        for name, portal in (
-            ("smtp", strangers),
-            ("submission", senders),
-            ("submissions", senders),
-            ("lmtp", programs),
-        ):
-            self._doors.add_smtp(name, portal, self._new_message, sends=sends)
-        for name in ("pop3", "pop3s"):
-            self._doors.add_pop3(name, readers)
-        self.challenges = Challenges(certificates)
-        if neighbours.leads:
-            limits = self._doors.limits
-            monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
-            means = Means(config, self.directory, passwords, self._reputation, disk, hashing, reactor)
-            people = page_portal(means, monitoring)
-            moves = FolderWatch(config.data, self._reputation, disk, reactor)
-            self._timers = (*self._timers, moves, monitoring)
-            captured = CapturedFiles(config, disk) if config.capture else None
-            web = WebService(
-                config, self.directory, certificates, self.challenges, people, monitoring, captured, limits, reactor
-            )
-            for name, site in web.factories.items():
-                self._doors.add(name, site)
-        self.factories = self._doors.factories
+    def _watch_and_show(self, admission: Admission, certificates: Certificates | None) -> tuple[Timer, ...]:
+        """The pages become doors; the timers are returned."""
+        config, reactor, disk, limits = self._config, self._reactor, self._disk, self._doors.limits
+        monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
+        means = Means(config, self.directory, admission.passwords, self._reputation, disk, self._hashing, reactor)
+        people = page_portal(means, monitoring)
+        captured = CapturedFiles(config, disk) if config.capture else None
+        web = WebService(
+            config, self.directory, certificates, self.challenges, people, monitoring, captured, limits, reactor
+        )
+        for name, site in web.factories.items():
+            self._doors.add(name, site)
+        return (*self._mailboxes.timers(self._reputation), monitoring)
 
     def _route(self) -> IDeliveryTarget:
         """For what is written by those whom the router itself delivers to."""
@@ -240,13 +182,7 @@ class House:
         return message_id(int(self._reactor.seconds() * 1000), os.urandom(10))
 
     def _new_message(self) -> MessageBuilder:
-        return MessageBuilder(self._new_id(), self._incoming, self._disk)
-
-    def _expiring(self, journal: Bounds | None) -> Iterator[Mailbox]:
-        """Those whose mail does not stay for ever."""
-        data, hostname = self._config.data, self._config.hostname
-        for account, stay in self.directory.terms.expiring():
-            yield Mailbox(maildir_of(data, account), account, stay, hostname, journal)
+        return MessageBuilder(self._new_id(), self._mailboxes.incoming, self._disk)
 
     def start(self) -> None:
         self.committer.start()

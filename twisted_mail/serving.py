@@ -15,8 +15,9 @@ from twisted_mail.config import Config
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.doors import Door
 from twisted_mail.listeners import BoundAddress
+from twisted_mail.neighbours import Neighbours
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import FINISH, House, Neighbours
+from twisted_mail.service import FINISH, House
 from twisted_mail.tlsfiles import TLSFiles
 
 

@@ -31,10 +31,10 @@ from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailserver import raise_descriptor_limit
+from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
-from twisted_mail.service import Neighbours
 from twisted_mail.serving import Serving
 from twisted_mail.workers import COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
 

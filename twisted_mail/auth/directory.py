@@ -78,6 +78,7 @@ class Directory:
         self._lookup = TableLookup(self._select)
         self._owned = Remembered[str, bool](self._database, self._lookup.has_domain, clock)
         self._expansions = Remembered[Address, Expansion](self._database, self._expanded, clock)
+        self._all_have_verifiers = Remembered[None, bool](self._database, self._find_nobody_without, clock)
         self._logins = Remembered[Address, Account | None](self._database, self.account, clock)
         self.aliases = Aliases(self._database)
         self.app_passwords = AppPasswords(self._database)
@@ -153,6 +154,9 @@ class Directory:
 
     def everybody_has_a_verifier(self) -> bool:
         """No account that SCRAM would turn away.  (Those from hashes of other systems have none until a login.)"""
+        return self._all_have_verifiers(None)
+
+    def _find_nobody_without(self, verifier: None) -> bool:
         return not self._select("SELECT 1 FROM account WHERE verifier = '' LIMIT 1").fetchall()
 
     def login_salt(self, user: str) -> bytes:
