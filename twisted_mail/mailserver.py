@@ -78,7 +78,9 @@ class MailServer(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]  # Twisted has not annotated it
-        Deferred.fromCoroutine(self._open()).addErrback(self._cannot_open)
+        if self._config.file is not None:  # demo mode ends with its terminal
+            on_hangup(self._reactor, self._hang_up)
+        self._changing.run(Deferred.fromCoroutine, self._open()).addErrback(self._cannot_open)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()  # type: ignore[no-untyped-call]  # as above
@@ -96,8 +98,6 @@ class MailServer(Service):
         self._run_file.open()
         # the reactor must run first: before, a Control-C would not be an orderly end
         self._reactor.callWhenRunning(self._announce, password)
-        if config.file is not None:  # demo mode ends with its terminal
-            self._reactor.callWhenRunning(on_hangup, self._reactor, self._hang_up)
 
     def _announce(self, password: str | None) -> None:
         """*password*: that of demo mode's account, if it was made just now."""

@@ -41,10 +41,13 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
+_RANDOM = random.SystemRandom()  # hypothesis gives all processes that test at the same time one seed
+
+
 def free_port() -> int:
     """A loopback port that nobody has, from below those that the system gives to clients."""
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = _RANDOM.randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
