@@ -158,7 +158,7 @@ def main() -> None:
     lacking = [missing("postfix")] + [f"no {each}" for each in ("opendkim", "named") if shutil.which(each) is None]
     if any(lacking):
         parser.error(", ".join(filter(None, lacking)))
-    pairs = 1 if options.quick else options.pairs
+    pairs, part = (1, QUICK) if options.quick else (options.pairs, 1.0)
     key = SigningKey(SENDER, "s1", new_key(Algorithm.RSA))
     work = Sending(5000, each=100, text=signed_letter(key))
     print(f"{time.strftime('%d %b %Y %H:%M')}, {machine()}, {options.workers} worker(s), {pairs} pair(s)\n")
@@ -177,8 +177,8 @@ def main() -> None:
                 with start as (server, processes):
                     warm_up(server, work.text)
                     before = sum(map(cpu, processes))
-                    figures = work(server, QUICK if options.quick else 1.0)
-                    costs[name].append((sum(map(cpu, processes)) - before) / work.messages * 1000)
+                    figures = work(server, part)
+                    costs[name].append((sum(map(cpu, processes)) - before) / (work.messages * part) * 1000)
                     rates[name].append(figures.rate)
                     if not passed(server):
                         raise SystemExit(f"{name} has not found the signature to be good, see {place}")
