@@ -28,12 +28,24 @@ def pair(new_server: NewServer) -> ServerProcess:
     return started(new_server(accounts=10))
 
 
+OPEN = ("01", "08")
+"""States in /proc/net/tcp: established, and closed by the other side only."""
+
+
 def started(server: ServerProcess) -> ServerProcess:
     """*server* with two workers, both of which serve."""
     server.config.write_text(f"workers = 2\n{server.config.read_text()}")
     server.start()
     until(lambda: len(workers(server)) == 2 and all(serves(server, pid) for pid in workers(server)))
+    until(lambda: not has_connections(server))  # those that asked whether it had started
     return server
+
+
+def has_connections(server: ServerProcess) -> bool:
+    """Some that it has not closed."""
+    ports = {f"{port:04X}" for port in astuple(server.ports)}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[1].rpartition(":")[2] in ports and row[3] in OPEN for row in rows)
 
 
 def workers(server: ServerProcess) -> list[int]:

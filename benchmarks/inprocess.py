@@ -1,0 +1,275 @@
+"""What a message costs the reactor's thread, without sockets, syncs and other processes: repeatable to a few per cent.
+
+    python -m benchmarks.inprocess [W1 W2 W2p W4 P1 P2 P2p] [--rounds 7] [--profile]
+
+The whole `House` of one process, with clients that are lists of octets and a committer that writes in turn and syncs
+nothing.  Printed is processor time in microseconds: for a message (W4: with its 100 recipients), a login, a RETR; of
+SMTP without what the committer's thread would do.  For comparing two states of the code on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import connectionDone
+from twisted.logger import FileLogObserver, globalLogBeginner, globalLogPublisher
+
+from twisted_mail import durable, service
+from twisted_mail.auth.passwords import hash_password
+from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
+from twisted_mail.auth.throttle import Throttle
+from twisted_mail.config import Config, load
+from twisted_mail.neighbours import Neighbours
+from twisted_mail.observing import Observing, format_log, line_format_of
+from twisted_mail.outgoing import read_routes
+from twisted_mail.protocols.limits import LocalCounts
+
+USERS = 100
+READERS = 20
+MESSAGES = 250
+"""Of each reader."""
+SETTINGS = """hostname = "mx.example.test"
+data = "data"
+[listen]
+smtp = ["tcp:0:interface=127.0.0.1"]
+submission = []
+submissions = []
+pop3 = ["tcp:0:interface=127.0.0.1"]
+pop3s = []
+web = []
+[relay]
+enabled = false
+[auth]
+allow_plaintext = true
+"""
+LETTER = (
+    b"From: <s@example.org>\r\nSubject: benchmark\r\nMessage-ID: <%d@example.org>\r\n\r\n" + (b"x" * 70 + b"\r\n") * 55
+)
+HOUSE: Any = reactor
+
+
+class Commits:
+    """Takes the place of the Committer: jobs wait until somebody has them done, here and now."""
+
+    def __init__(self, reactor: object) -> None:
+        self.seconds = 0.0
+        self._waiting: list[tuple[durable.Job, durable.Phase, Deferred[None]]] = []
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def run(self, job: durable.Job, phase: durable.Phase) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self._waiting.append((job, phase, done))
+        return done
+
+    def discard(self, job: durable.Job) -> None: ...
+
+    def do_all(self) -> bool:
+        """Whether there was anything."""
+        waiting, self._waiting = self._waiting, []
+        start = time.process_time()
+        batch = [durable._Entry(job, phase) for job, phase, _ in waiting]
+        durable.run_batch(batch, NoSyncing())  # type: ignore[arg-type]
+        self.seconds += time.process_time() - start
+        for entry, (_, _, done) in zip(batch, waiting, strict=True):
+            if entry.error is not None:
+                raise entry.error
+            done.callback(None)
+        return bool(waiting)
+
+
+class NoSyncing:
+    def sync_files(self, descriptors: object) -> dict[int, OSError]:
+        return {}
+
+    def sync_directories(self, paths: object) -> dict[str, OSError]:
+        return {}
+
+
+class Wire:
+    """A transport, and the client at its other end."""
+
+    host, port = "127.0.0.1", 1
+    disconnecting = False
+
+    def __init__(self, factory: Any, commits: Commits) -> None:
+        self.replies: list[bytes] = []
+        self._commits = commits
+        self._protocol = factory.buildProtocol(None)
+        self._protocol.makeConnection(self)
+        self._wait(lambda: bool(self.replies))
+
+    def say(self, octets: bytes, ends: int = 1) -> bytes:
+        """What is answered, once there are *ends* writes of it."""
+        self.replies.clear()
+        self._protocol.dataReceived(octets)
+        self._wait(lambda: len(self.replies) >= ends)
+        return b"".join(self.replies)
+
+    def fetch(self, octets: bytes, count: int) -> None:
+        self.replies.clear()
+        self._protocol.dataReceived(octets)
+        self._wait(lambda: b"".join(self.replies).count(b"\r\n.\r\n") >= count)
+
+    def end(self) -> None:
+        self._protocol.dataReceived(b"QUIT\r\n")
+        self._protocol.connectionLost(connectionDone)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        while not done():
+            if not self._commits.do_all():
+                HOUSE.runUntilCurrent()
+                HOUSE.doIteration(0.001)
+
+    def writeSomeData(self, octets: bytes) -> int:
+        self.replies.append(octets)
+        return len(octets)
+
+    def write(self, octets: bytes) -> None:
+        self.replies.append(octets)
+
+    def getPeer(self) -> Wire:
+        return self
+
+    getHost = getPeer
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name == "getHandle" or name.startswith(
+            ("set", "register", "unregister", "pause", "resume", "lose", "abort")
+        ):
+            return lambda *arguments: None
+        raise AttributeError(name)
+
+
+def sending(
+    house: service.House, commits: Commits, messages: int, *, each: int, recipients: int, pipelined: bool
+) -> int:
+    for first in range(0, messages, each):
+        wire = Wire(house.factories["smtp"], commits)
+        wire.say(b"EHLO client.example.org\r\n")
+        for number in range(first, first + each):
+            to = [b"RCPT TO:<u%d@example.test>\r\n" % ((number + k) % USERS) for k in range(recipients)]
+            commands = [b"MAIL FROM:<s@example.org>\r\n", *to, b"DATA\r\n"]
+            for command in [b"".join(commands)] if pipelined else commands:
+                wire.say(command)
+            if not wire.say(LETTER % number + b".\r\n").startswith(b"250"):
+                raise SystemExit("a message was refused")
+        wire.end()
+    return messages
+
+
+def fetching(house: service.House, commits: Commits, sessions: int, *, messages: int, window: int) -> int:
+    for session in range(sessions):
+        wire = Wire(house.factories["pop3"], commits)
+        wire.say(b"USER u%d@example.test\r\n" % (session % READERS))
+        if not wire.say(b"PASS secret\r\n").startswith(b"+OK"):
+            raise SystemExit("a login was refused")
+        wire.say(b"STAT\r\n")
+        for first in range(1, messages + 1, window):
+            numbers = range(first, min(first + window, messages + 1))
+            wire.fetch(b"".join(b"RETR %d\r\n" % number for number in numbers), len(numbers))
+        wire.end()
+    return sessions * (messages or 1)
+
+
+WORKLOADS: dict[str, Callable[[service.House, Commits], int]] = {
+    "W1": lambda house, commits: sending(house, commits, 300, each=1, recipients=1, pipelined=False),
+    "W2": lambda house, commits: sending(house, commits, 300, each=100, recipients=1, pipelined=False),
+    "W2p": lambda house, commits: sending(house, commits, 300, each=100, recipients=1, pipelined=True),
+    "W4": lambda house, commits: sending(house, commits, 10, each=10, recipients=100, pipelined=False),
+    "P1": lambda house, commits: fetching(house, commits, 300, messages=0, window=1),
+    "P2": lambda house, commits: fetching(house, commits, READERS, messages=MESSAGES, window=1),
+    "P2p": lambda house, commits: fetching(house, commits, READERS, messages=MESSAGES, window=50),
+}
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[service.House, Commits]]:
+    config = configured(folder)
+    with open(folder / "log", "w") as log:
+        observer = FileLogObserver(log, line_format_of(config.log))
+        globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+        for each in Observing(config, "main", HOUSE, first=True)._observers:
+            globalLogPublisher.addObserver(each)
+        neighbours = Neighbours(LocalCounts(), Throttle(), RecentLogins(HOUSE, os.urandom(KEY_SIZE)), leads=False)
+        service.Committer = Commits  # type: ignore[assignment, misc]
+        house = service.House(config, None, read_routes(config), HOUSE, neighbours)
+        for pool in house.threads:
+            pool.start()
+        yield house, house.committer  # type: ignore[misc]
+        for pool in house.threads:
+            pool.stop()
+
+
+def configured(folder: Path) -> Config:
+    """With accounts, some of which have mail."""
+    path = folder / "mailserver.toml"
+    path.write_text(SETTINGS)
+    administer = [sys.executable, "-m", "twisted_mail.cli", "--config", path]
+    subprocess.run([*administer, "domain", "add", "example.test"], check=True, stdout=subprocess.DEVNULL)
+    stored = hash_password("secret")
+    (folder / "accounts.csv").write_text("".join(f'u{n}@example.test,"{stored}"\n' for n in range(USERS)))
+    import_all = [*administer, "account", "import", folder / "accounts.csv"]
+    subprocess.run(import_all, check=True, stdout=subprocess.DEVNULL)
+    for user in range(READERS):
+        for name in ("new", "cur", "tmp"):
+            (folder / f"data/example.test/u{user}/{name}").mkdir(parents=True)
+        for number in range(MESSAGES):
+            wire = LETTER % number
+            text = wire.replace(b"\r\n", b"\n")
+            name = f"1.{number:032x}.h,S={len(text)},W={len(wire)}"
+            (folder / f"data/example.test/u{user}/new/{name}").write_bytes(text)
+    return format_log(load(path), None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.inprocess", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=" ".join(WORKLOADS))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--profile", action="store_true", help="where the time of one more round goes")
+    options = parser.parse_args()
+    # not in memory: tmpfs cannot say whether a read would wait
+    with (
+        tempfile.TemporaryDirectory(prefix="mailserver-benchmark-", dir="/var/tmp") as folder,
+        running(Path(folder)) as (
+            house,
+            commits,
+        ),
+    ):
+        for name in options.workloads or ("W1", "W2", "W2p", "P1", "P2", "P2p", "W4"):
+            work = WORKLOADS[name]
+            work(house, commits)
+            costs = sorted(cost(work, house, commits) for _ in range(options.rounds))
+            print(f"{name:4} {costs[0]:8.1f} us at best, {costs[len(costs) // 2]:8.1f} us median", flush=True)
+            if options.profile:
+                with cProfile.Profile() as profile:
+                    work(house, commits)
+                pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+
+
+def cost(work: Callable[[service.House, Commits], int], house: service.House, commits: Commits) -> float:
+    """Microseconds."""
+    commits.seconds, start = 0.0, time.process_time()
+    count = work(house, commits)
+    return (time.process_time() - start - commits.seconds) / count * 1e6
+
+
+if __name__ == "__main__":
+    main()
