@@ -10,7 +10,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from twisted.internet.defer import Deferred
@@ -70,6 +70,10 @@ class Message:
     def with_evidence(self, *found: Evidence) -> Message:
         """The same message, of which more is known."""
         return Message(self.id, self.header, self.body, self.lines, (*self.evidence, *found), self.places)
+
+    def for_others(self) -> Message:
+        """The same message, without what an account thinks of it."""
+        return replace(self, evidence=tuple(each for each in self.evidence if not each.is_personal))
 
     def placed(self, places: tuple[Place, ...]) -> Message:
         """The same message, for other places in a mailbox."""

@@ -106,6 +106,13 @@ class AnswerTests(RuledCase):
 
 
 class RuledTests(RuledCase):
+    def test_what_an_account_thinks_of_a_message_does_not_go_on_with_it(self) -> None:
+        known, dateless = Evidence(-1.0, "alice knows it", is_personal=True), Evidence(0.5, "has no date")
+        self.rules('forward = "carol@elsewhere.example"\ncopy = true')
+        self.assertEqual([None], self.deliver(message(TEXT).with_evidence(dateless, known)))
+        self.assertEqual([(dateless, known)], self.mailboxes.evidence)
+        self.assertEqual([(dateless,)], self.router.evidence)
+
     def test_message_goes_on_in_the_name_of_the_domain_and_says_where_it_was(self) -> None:
         self.rules('forward = "carol@elsewhere.example"')
         self.assertEqual([None], self.deliver())

@@ -81,6 +81,7 @@ class Forwarding:
 
         Delivered-To says where it was, so that it is known if it comes back.  Raises SMTPError: nobody takes it.
         """
+        message = message.for_others().with_fields(delivered_to(account))
         leaves = not await self._users.is_local(to.address.domain)
         way = Way(account.domain, rewrites=self._rewrites(account.domain))
         sender = await self._return_paths.sender_on(way, transaction.sender, leaves=leaves)
@@ -88,7 +89,7 @@ class Forwarding:
         delivery = await self._router().begin(transaction.origin, sender, options)
         try:
             await delivery.add_recipient(to)
-            refusal = (await delivery.prepare(message.with_fields(delivered_to(account))))[to]
+            refusal = (await delivery.prepare(message))[to]
         except BaseException:
             delivery.abort()
             raise

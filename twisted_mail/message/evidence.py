@@ -27,6 +27,8 @@ class Evidence:
     """Over 0: for junk.  ENOUGH decides alone."""
     reason: str
     """For people, one clause: `192.0.2.1 is on bl.example (127.0.0.2)`."""
+    is_personal: bool = False
+    """What one account thinks; it is nobody else's business."""
 
     def __str__(self) -> str:
         """`+5 192.0.2.1 is on bl.example (127.0.0.2)`; a reason may hold anything."""

@@ -74,10 +74,10 @@ def evidence_of(opinion: Opinion, whose: object) -> Evidence | None:
     """What an account's filter says; None: nothing."""
     for least, points in _FOR:
         if opinion.probability >= least:
-            return Evidence(points, f"looks like what {whose} calls junk ({opinion.probability:.3f})")
+            return Evidence(points, f"looks like what {whose} calls junk ({opinion.probability:.3f})", True)
     for most, points in _AGAINST:
         if opinion.probability <= most:
-            return Evidence(points, f"looks like what {whose} calls good ({opinion.probability:.3f})")
+            return Evidence(points, f"looks like what {whose} calls good ({opinion.probability:.3f})", True)
     return None
 
 
