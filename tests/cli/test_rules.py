@@ -42,7 +42,7 @@ class RulesTests(CommandCase):
 
     def test_rules_are_set_shown_and_removed(self) -> None:
         self.assertIn("no rules", self.rules())
-        self.assertIn("2 rules, from now on", self.rules("--set", "-", stdin=RULES))
+        self.assertIn("rules: 2, from now on", self.rules("--set", "-", stdin=RULES))
         self.assertEqual(RULES, self.rules())
         self.assertTrue((self.maildir / ".Shops.All" / "cur").is_dir())
         self.assertIn("no rules", self.rules("--off"))

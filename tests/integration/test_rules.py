@@ -68,7 +68,7 @@ def explained(server: ServerProcess, message_id: str, until: str) -> str:
 def test_rules_sort_copy_forward_discard_and_answer(here: ServerProcess, there: ServerProcess) -> None:
     alice, second = here.new_user(), here.new_user()
     rules = RULES.replace("SECOND", second.address)
-    assert "5 rules" in here.admin("account", "rules", alice.address, "--set", "-", stdin=rules).stdout
+    assert "rules: 5," in here.admin("account", "rules", alice.address, "--set", "-", stdin=rules).stdout
     assert subjects(here, alice, "%.Shops.All") == []
 
     send(here, "order", alice.address.replace("@", "+shop@"))

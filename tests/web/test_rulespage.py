@@ -25,7 +25,7 @@ class RulesPageTests(VisitorTestCase):
 
     def test_rules_are_written_as_they_were_sent_and_shown(self) -> None:
         self.assertEqual("", self.area().strip())
-        self.assertEqual("You have 1 rules from now on.", self.set("rules", RULES))
+        self.assertEqual("Your rules are followed from now on: 1.", self.set("rules", RULES))
         self.assertEqual(RULES, self.maildir.joinpath("twisted-mail.rules").read_text())
         self.assertEqual(f"\n{RULES}", self.area())
         self.assertNotIn("<b>", self.bob.get("/account/rules").text)
@@ -48,7 +48,7 @@ class RulesPageTests(VisitorTestCase):
         self.assertEqual(RULES, self.maildir.joinpath("twisted-mail.rules").read_text())
 
     def test_script_is_taken_over(self) -> None:
-        self.assertIn("You have 1 rules", self.set("script", SIEVE))
+        self.assertIn("Your rules are followed from now on: 1.", self.set("script", SIEVE))
         self.assertIn('folder = "Lists"', self.area())
 
     def test_file_that_cannot_be_read_is_told(self) -> None:

@@ -200,7 +200,7 @@ class OwnAffairs:
         except RulesError as error:
             raise RefusedChange(f"Nothing was changed. {error}.") from error
         await self._with_rules(lambda path: write_rules(path, text))
-        return f"You have {count} rules from now on."
+        return f"Your rules are followed from now on: {count}."
 
     async def import_rules(self, script: str) -> str:
         try:

@@ -79,7 +79,7 @@ def _take(arguments: argparse.Namespace, directory: Directory, address: Address,
         raise CommandError(f"{name}, {error}") from error
     if is_script:
         print(text)
-    print(f"{address}: {count} rules, {'nothing is wrong with them' if arguments.check else 'from now on'}")
+    print(f"{address}: rules: {count}, {'nothing is wrong with them' if arguments.check else 'from now on'}")
 
 
 def _test(arguments: argparse.Namespace, address: Address, path: str, octets: bytes) -> None:
