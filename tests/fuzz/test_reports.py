@@ -1,31 +1,15 @@
-"""The short run of tests/fuzz/reports.py."""
+"""What is known of the inputs of tests/fuzz/reports.py; their short run is in test_targets.py."""
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from random import Random
 from time import process_time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.fuzz.reports import TARGETS, obvious_author, read, run, zipped
+from tests.fuzz.reports import obvious_author, read, zipped
 from twisted_mail.policy.reportmail import MAX_UNPACKED, attached_documents
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_seeded_inputs_do_no_harm(target: str) -> None:
-    for seed in range(300):
-        run(target, Random(seed))
-
-
-@pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-@given(random=st.randoms(use_true_random=False))
-def test_inputs_that_hypothesis_finds_do_no_harm(target: str, random: Random) -> None:
-    run(target, random)
 
 
 @pytest.mark.parametrize(

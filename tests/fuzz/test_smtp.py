@@ -1,30 +1,12 @@
-"""The short run of tests/fuzz/smtp.py."""
+"""What is known of the inputs of tests/fuzz/smtp.py; their short run is in test_targets.py."""
 
 from __future__ import annotations
 
-from random import Random
-
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.fuzz.observer import Observer
-from tests.fuzz.smtp import TARGETS, Run
+from tests.fuzz.smtp import Run
 from twisted_mail.smtp.options import SessionOptions
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_seeded_inputs_do_no_harm(target: str) -> None:
-    for seed in range(300):
-        TARGETS[target](Random(seed))
-
-
-@pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-@given(random=st.randoms(use_true_random=False))
-def test_inputs_that_hypothesis_finds_do_no_harm(target: str, random: Random) -> None:
-    TARGETS[target](random)
-
 
 BEGIN = b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<a@b.example>\r\n"
 
