@@ -45,6 +45,33 @@ class FilterDelivery:
         self._inner.abort()
 
 
+Parts = Sequence[tuple[IDelivery, Message]]
+"""Several deliveries that are one to whoever began it, and what each gets."""
+
+
+async def prepare_all(parts: Parts) -> dict[Recipient, SMTPError | None]:
+    """What all of them answer; nothing is committed."""
+    results: dict[Recipient, SMTPError | None] = {}
+    for delivery, message in parts:
+        results.update(await delivery.prepare(message))
+    return results
+
+
+async def deliver_all(parts: Parts) -> dict[Recipient, SMTPError | None]:
+    """A single one with one wait for its disk; of several none is committed before all are prepared.
+
+    After a refusal none of several is committed, and whoever called aborts them.
+    """
+    if len(parts) == 1:
+        ((only, message),) = parts
+        return dict(await only.deliver(message))
+    results = await prepare_all(parts)
+    if not any(results.values()):
+        for delivery, _ in parts:
+            await delivery.commit()
+    return results
+
+
 @implementer(IPlugin, IMessageFilter)
 class MessageFilter:
     """Has nothing against anything."""

@@ -30,6 +30,7 @@ from twisted_mail.message.header import delivered_to
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
+from twisted_mail.wrapping import Parts, deliver_all, prepare_all
 
 Results = Mapping[Recipient, SMTPError | None]
 
@@ -171,27 +172,21 @@ class RoutedDelivery:
         return _Leg(target, sender, alias, way.owner is not None and sender == way.owner)
 
     async def prepare(self, message: Message) -> Results:
-        results: dict[Recipient, SMTPError | None] = {}
-        for leg, delivery in self._deliveries.items():
-            results.update(await delivery.prepare(_as_sent_on(leg, message)))
-        return self._all_or_none(results)
+        return self._all_or_none(await prepare_all(self._parts(message)))
 
     async def commit(self) -> None:
         for delivery in self._deliveries.values():
             await delivery.commit()
 
     async def deliver(self, message: Message) -> Results:
-        if len(self._deliveries) == 1:
-            ((leg, only),) = self._deliveries.items()
-            return self._all_or_none(await only.deliver(_as_sent_on(leg, message)))
-        results = await self.prepare(message)
-        if not any(results.values()):
-            await self.commit()
-        return results
+        return self._all_or_none(await deliver_all(self._parts(message)))
 
     def abort(self) -> None:
         for delivery in self._deliveries.values():
             delivery.abort()
+
+    def _parts(self, message: Message) -> Parts:
+        return [(delivery, _as_sent_on(leg, message)) for leg, delivery in self._deliveries.items()]
 
     def _all_or_none(self, results: Results) -> Results:
         """What each recipient that the client named hears; one refusal refuses all."""

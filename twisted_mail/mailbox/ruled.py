@@ -26,6 +26,7 @@ from twisted_mail.rules.ruleset import Decision, decide
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, Transaction
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import prepare_all
 
 MAX_VISITED = 5
 """Delivered-To fields with which a message goes on; each account that sends on adds one."""
@@ -207,10 +208,9 @@ class _RuledDelivery:
         return self._deliveries[places]
 
     async def _prepare(self, message: Message) -> dict[Recipient, SMTPError | None]:
-        results: dict[Recipient, SMTPError | None] = dict.fromkeys(self._recipients)
-        for places, delivery in self._deliveries.items():
-            results.update(await delivery.prepare(message.placed(places)))
-        return results
+        """Those for whom nothing is delivered have what they wanted."""
+        parts = [(delivery, message.placed(places)) for places, delivery in self._deliveries.items()]
+        return dict.fromkeys(self._recipients) | await prepare_all(parts)
 
     async def _finish(self) -> None:
         """It has come."""

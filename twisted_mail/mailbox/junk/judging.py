@@ -26,6 +26,7 @@ from twisted_mail.mailbox.junk.words import words_of
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
+from twisted_mail.wrapping import Parts, deliver_all, prepare_all
 
 REMEMBERED = 5.0
 """Seconds for which it is remembered whether an account's filter says anything."""
@@ -137,7 +138,7 @@ class _JudgedDelivery:
         await delivery.add_recipient(recipient)
 
     async def prepare(self, message: Message) -> Results:
-        return await self._prepare(await self._judged(message))
+        return await prepare_all(await self._judged(message))
 
     async def commit(self) -> None:
         for delivery in self._deliveries():
@@ -145,14 +146,10 @@ class _JudgedDelivery:
 
     async def deliver(self, message: Message) -> Results:
         judged = await self._judged(message)
-        if len(judged) == 1:
-            ((only, message),) = judged
-            return await only.deliver(message)
-        results = await self._prepare(judged)
-        if refusal := next(filter(None, results.values()), None):
+        results = await deliver_all(judged)
+        if len(judged) > 1 and (refusal := next(filter(None, results.values()), None)):
             self.abort()
             return dict.fromkeys(results, refusal)
-        await self.commit()
         return results
 
     def abort(self) -> None:
@@ -167,13 +164,7 @@ class _JudgedDelivery:
         """The one that is shared first, if there is one; or that which nobody has."""
         return [each for each in (self._unused, self._shared, *self._own.values()) if each is not None]
 
-    async def _prepare(self, judged: Sequence[tuple[IDelivery, Message]]) -> Results:
-        results: dict[Recipient, SMTPError | None] = {}
-        for delivery, message in judged:
-            results |= await delivery.prepare(message)
-        return results
-
-    async def _judged(self, message: Message) -> list[tuple[IDelivery, Message]]:
+    async def _judged(self, message: Message) -> Parts:
         """What each delivery gets."""
         opinions = await self._target.filters.judge(message, list(self._own)) if self._own else {}
         judged = {
