@@ -31,6 +31,7 @@ from twisted_mail import durable, service
 from twisted_mail.auth.passwords import hash_password
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.committing.wire import pack
 from twisted_mail.config import Config, load
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, format_log, line_format_of
@@ -62,15 +63,11 @@ HOUSE: Any = reactor
 
 
 class Commits:
-    """Takes the place of the Committer: jobs wait until somebody has them done, here and now."""
+    """A Committer: jobs wait until somebody has them done, here and now."""
 
-    def __init__(self, reactor: object) -> None:
+    def __init__(self) -> None:
         self.seconds = 0.0
         self._waiting: list[tuple[durable.Job, durable.Phase, Deferred[None]]] = []
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
 
     def run(self, job: durable.Job, phase: durable.Phase) -> Deferred[None]:
         done: Deferred[None] = Deferred()
@@ -82,8 +79,10 @@ class Commits:
     def do_all(self) -> bool:
         """Whether there was anything."""
         waiting, self._waiting = self._waiting, []
+        # as it would go to the committer's process
+        pack([(id(job), phase.value, job) for job, phase, _ in waiting])
         start = time.process_time()
-        batch = [durable._Entry(job, phase) for job, phase, _ in waiting]
+        batch = [durable.Entry(job, phase) for job, phase, _ in waiting]
         durable.run_batch(batch, NoSyncing())  # type: ignore[arg-type]
         self.seconds += time.process_time() - start
         for entry, (_, _, done) in zip(batch, waiting, strict=True):
@@ -206,12 +205,12 @@ def running(folder: Path) -> Iterator[tuple[service.House, Commits]]:
         globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
         for each in Observing(config, "main", HOUSE, first=True)._observers:
             globalLogPublisher.addObserver(each)
-        neighbours = Neighbours(LocalCounts(), Throttle(), RecentLogins(HOUSE, os.urandom(KEY_SIZE)), leads=False)
-        service.Committer = Commits  # type: ignore[assignment, misc]
+        commits, recent = Commits(), RecentLogins(HOUSE, os.urandom(KEY_SIZE))
+        neighbours = Neighbours(commits, LocalCounts(), Throttle(), recent, leads=False)
         house = service.House(config, None, read_routes(config), HOUSE, neighbours)
         for pool in house.threads:
             pool.start()
-        yield house, house.committer  # type: ignore[misc]
+        yield house, commits
         for pool in house.threads:
             pool.stop()
 

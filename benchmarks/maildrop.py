@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, execute
 
-from twisted_mail.durable import Committer
+from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.interfaces import IMaildrop
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
@@ -51,7 +51,7 @@ def milliseconds(work: Callable[[], object], times: int = 1) -> float:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    reader = MaildirReader(Committer(None), execute)  # type: ignore[arg-type]  # nothing is deleted here
+    reader = MaildirReader(CommitterThread(None), execute)  # type: ignore[arg-type]  # nothing is deleted here
     with tempfile.TemporaryDirectory() as path:
         make_maildir(path, count)
         time.sleep(SETTLING / 1e9 + 0.1)  # a listing is not trusted again before

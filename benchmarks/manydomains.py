@@ -35,11 +35,11 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from benchmarks.fullqueue import World, fill
+from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.content import Message
 from twisted_mail.delivery.mx import MXResolver
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes
-from twisted_mail.durable import Committer
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.protocols.clienttls import unverified, verified
 from twisted_mail.protocols.smtpclient import ClientOptions
@@ -211,7 +211,7 @@ class Outcome:
 async def send(folder: str, expected: int, ports: tuple[int, int]) -> tuple[float, float]:
     """Seconds in which *expected* messages of the queue in *folder* went out, and those of the processor."""
     names, port = ports
-    committer, threads = Committer(reactor), ThreadPool(0, 4)
+    committer, threads = CommitterThread(reactor), ThreadPool(0, 4)
     committer.start()
     threads.start()
 

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred, execute, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.targets import text_of
-from twisted_mail.content import MEMORY_BOUND, Message, MessageBuilder, SpilledBody, disk_refusal
+from twisted_mail.content import Message, MessageBuilder, disk_refusal
+from twisted_mail.filecontents import MEMORY_BOUND, SpilledBody
 
 HEADER = b"Subject: hello\nTo: bob@example.org\n\n"
 

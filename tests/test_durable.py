@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail import durable, syncing
-from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal, Replacement
+from twisted_mail.committing.committer import MAX_BATCH, CommitterThread
+from twisted_mail.durable import Job, NewFile, Phase, Removal, Replacement
+from twisted_mail.filecontents import Octets
 
 
 class InlineThreads:
@@ -31,6 +33,8 @@ class InlineThreads:
 
 class RecordedJob:
     """Notes which step was called when, and fails at one."""
+
+    outcome = None
 
     def __init__(self, log: list[str], name: str, fails_at: str = "") -> None:
         self._log = log
@@ -57,7 +61,7 @@ class RecordedJob:
 class CommitterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = InlineThreads()
-        self.committer = Committer(self.reactor)  # type: ignore[arg-type]
+        self.committer = CommitterThread(self.reactor)  # type: ignore[arg-type]
         self.folder = self.mktemp()
         for name in ("tmp", "new", "other"):
             os.makedirs(f"{self.folder}/{name}")
@@ -71,11 +75,8 @@ class CommitterTests(SynchronousTestCase):
         return results
 
     def new_file(self, name: str = "m", octets: bytes = b"text", folders: tuple[str, ...] = ("new",)) -> NewFile:
-        def write(descriptor: int) -> None:
-            os.write(descriptor, octets)
-
         names = [f"{self.folder}/{folder}/{name}" for folder in folders]
-        return NewFile(write, f"{self.folder}/tmp/{name}", names, self.make_folder)
+        return NewFile(Octets(octets), f"{self.folder}/tmp/{name}", names, self.make_folder)
 
     def make_folder(self, path: str) -> list[str]:
         return durable.new_directories(os.path.dirname(path))
@@ -146,11 +147,12 @@ class CommitterTests(SynchronousTestCase):
             self.assertNotIn("undo good", log)
 
     def test_full_disk_leaves_no_file(self) -> None:
-        def write(descriptor: int) -> None:
-            os.write(descriptor, b"half a mess")
-            raise OSError(errno.ENOSPC, "No space left on device")
+        class Full:
+            def write_to(self, descriptor: int) -> None:
+                os.write(descriptor, b"half a mess")
+                raise OSError(errno.ENOSPC, "No space left on device")
 
-        job = NewFile(write, f"{self.folder}/tmp/m", [f"{self.folder}/new/m"], lambda path: [])
+        job = NewFile(Full(), f"{self.folder}/tmp/m", [f"{self.folder}/new/m"], lambda path: [])
         (done,) = self.run_jobs((job, Phase.BOTH))
         self.assertEqual(errno.ENOSPC, self.failureResultOf(done, OSError).value.errno)
         self.assertEqual(set(), self.names())
@@ -231,16 +233,12 @@ class CommitterTests(SynchronousTestCase):
         job = Removal([f"{self.folder}/new/{name}" for name in ("a", "gone", "c", "b")])
         self.successResultOf(self.run_jobs((job, Phase.PUBLISH))[0])
         self.assertEqual(set(), self.names())
-        self.assertEqual([f"{self.folder}/new/c"], [path for path, _ in job.failed])
+        self.assertEqual([f"{self.folder}/new/c"], [path for path, _ in job.outcome.failed])
 
     def replacement(self) -> Replacement:
         with open(f"{self.folder}/new/m", "wb") as file:
             file.write(b"old")
-        return Replacement(
-            lambda descriptor: os.write(descriptor, b"new text") and None,
-            f"{self.folder}/tmp/m",
-            f"{self.folder}/new/m",
-        )
+        return Replacement(Octets(b"new text"), f"{self.folder}/tmp/m", f"{self.folder}/new/m")
 
     def text(self) -> bytes:
         with open(f"{self.folder}/new/m", "rb") as file:
@@ -264,7 +262,7 @@ class CommitterTests(SynchronousTestCase):
             self.assertEqual((left, {"new/m"}), (self.text(), self.names()), call)
 
     def test_more_jobs_than_a_batch_are_all_done(self) -> None:
-        count = durable.MAX_BATCH + 5
+        count = MAX_BATCH + 5
         results = self.run_jobs(*((self.new_file(f"m{n}"), Phase.BOTH) for n in range(count)))
         for result in results:
             self.successResultOf(result)

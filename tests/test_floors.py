@@ -32,7 +32,19 @@ STANDARDS = {
     "networks",
 }
 CONTRACTS = {
-    *("interfaces", "durable", "syncing", "sharedfile", "content", "wrapping", "notices", "affairs", "tlsoutcome"),
+    *(
+        "interfaces",
+        "durable",
+        "committing",
+        "filecontents",
+        "syncing",
+        "sharedfile",
+        "content",
+        "wrapping",
+        "notices",
+        "affairs",
+        "tlsoutcome",
+    ),
 }
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}

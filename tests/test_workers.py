@@ -20,6 +20,7 @@ from twisted_mail.config import Config, ConfigError, demo_config
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.workers import (
+    COMMITTER,
     COUNTS,
     DRAIN,
     FIRST_SOCKET,
@@ -148,7 +149,7 @@ class WorkersTests(SynchronousTestCase):
             self.assertEqual([(self.smtp.address, FIRST_SOCKET)], startup.sockets["smtp"])
             self.assertIsNone(startup.sockets["pop3"][0][1])
             self.assertEqual(77, process.descriptors[FIRST_SOCKET])
-            self.assertEqual({0, 1, 2, NEWS, COUNTS, FIRST_SOCKET}, set(process.descriptors))
+            self.assertEqual({0, 1, 2, NEWS, COUNTS, COMMITTER, FIRST_SOCKET}, set(process.descriptors))
 
     def test_a_worker_that_served_for_long_is_replaced_at_once(self) -> None:
         self.reactor.advance(QUICK_DEATH)

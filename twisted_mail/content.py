@@ -7,7 +7,6 @@ dies, or the message is dropped, nothing is left behind.  A message is made once
 from __future__ import annotations
 
 import errno
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,13 +14,11 @@ from typing import BinaryIO
 
 from twisted.internet.defer import Deferred
 
+from twisted_mail.filecontents import MEMORY_BOUND, Contents, Octets, SpilledBody, write_all
 from twisted_mail.message.evidence import Evidence, is_junk
 from twisted_mail.message.header import header_size
 from twisted_mail.message.place import INBOX, Place
 from twisted_mail.smtp.reply import SMTPError
-
-MEMORY_BOUND = 256 * 1024
-"""Octets of one message that are held in memory, on receipt and when a piece of a file is read."""
 
 Blocking = Callable[[Callable[[], object]], "Deferred[object]"]
 """Runs a blocking call in a thread: `deferToThreadPool` with its pool bound, or `defer.execute` in a test."""
@@ -89,35 +86,10 @@ class Message:
         else:
             yield from self.body.pieces()
 
-    def write_to(self, descriptor: int) -> None:
-        """Write all octets to *descriptor*.  Blocks; raises OSError."""
-        if isinstance(self.body, bytes):
-            _write_all(descriptor, self.header + self.body)
-        else:
-            for piece in self.pieces():
-                _write_all(descriptor, piece)
-
-
-@dataclass(frozen=True, slots=True)
-class SpilledBody:
-    """A body in a temporary file without a name, which goes when the last reference to it does."""
-
-    file: BinaryIO
-    start: int
-    end: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-    def pieces(self) -> Iterator[bytes]:
-        """The octets, MEMORY_BOUND at a time.  Blocks; any number of readers at once."""
-        position = self.start
-        while position < self.end:
-            piece = os.pread(self.file.fileno(), min(MEMORY_BOUND, self.end - position), position)
-            if not piece:
-                raise OSError("the temporary file of a message is shorter than it was written")
-            yield piece
-            position += len(piece)
+    @property
+    def contents(self) -> Contents:
+        """Of the file that it is stored in."""
+        return Octets(self.header + self.body) if isinstance(self.body, bytes) else self.body.after(self.header)
 
 
 def message_of(identifier: str, octets: bytes) -> Message:
@@ -199,7 +171,7 @@ class MessageBuilder:
             self._header = octets[: header_size(octets)]
             # owned by the SpilledBody, closed with it
             self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
-        _write_all(self._file.fileno(), octets)
+        write_all(self._file.fileno(), octets)
         self._spilled += len(octets)
         self._lines += octets.count(b"\n")
 
@@ -209,9 +181,3 @@ def disk_refusal(error: OSError) -> SMTPError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SMTPError.of(452, "3.1", "There is no room on the disk here, try again later")
     return SMTPError.of(451, "3.0", "The message cannot be stored just now, try again later")
-
-
-def _write_all(descriptor: int, octets: bytes) -> None:
-    written = os.write(descriptor, octets)
-    while written < len(octets):  # a signal or a nearly full disk cut it short
-        written += os.write(descriptor, memoryview(octets)[written:])

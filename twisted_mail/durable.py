@@ -1,11 +1,10 @@
-"""The committer: write, sync, rename, sync the directory, many files at once.  The only file that knows how.
+"""What is durable: write, sync, rename, sync the directory, many files at once.  The only file that knows how.
 
-One thread a process takes all jobs that wait and runs them phase by phase, so that a batch shares its syncs
-(syncing.py), and a lone job waits for nobody.  One hop back to the reactor answers the whole batch.  A job that fails
-fails alone.  A sync that failed is final: the file is removed and never synced again, because the kernel may have
-dropped the pages and would answer "done" the second time.
+A batch of jobs runs phase by phase, so that it shares its syncs (syncing.py).  A job that fails fails alone.  A sync
+that failed is final: the file is removed and never synced again, because the kernel may have dropped the pages and
+would answer "done" the second time.
 
-Promise: when the Deferred of a job fires, what the job did survives a power cut.
+Who runs the batches, and where, is in committing/.  A job is a value that can be sent to another process.
 """
 
 from __future__ import annotations
@@ -14,18 +13,10 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from enum import Flag, auto
-from queue import SimpleQueue
-from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
-
+from twisted_mail.filecontents import Contents
 from twisted_mail.syncing import Syncing, sync_directory
-
-MAX_BATCH = 256
-"""Jobs a batch: bounds open descriptors, and the wait of the first job for the last."""
-
 
 T = TypeVar("T")
 
@@ -43,7 +34,13 @@ class Phase(Flag):
 
 
 class Job(Protocol):
-    """Something to be made durable.  An OSError from any step ends this job; `undo` is called then."""
+    """Something to be made durable.  An OSError from any step ends this job; `undo` is called then.
+
+    It may be pickled before a phase, and run in another process; of that only `outcome` comes back.
+    """
+
+    outcome: Any
+    """What is to be known of it afterwards; None: nothing."""
 
     def write(self) -> Sequence[int]:
         """PREPARE: create and fill files; their open descriptors, which are synced and closed for the job."""
@@ -61,19 +58,19 @@ class Job(Protocol):
 class NewFile:
     """One file: written at *temporary*, then found under each of *names* (one rename, the others hard links)."""
 
+    outcome = None
+
     def __init__(
         self,
-        write: Callable[[int], None],
+        contents: Contents,
         temporary: str,
         names: Sequence[str],
         make_directories: Callable[[str], Iterable[str]],
     ) -> None:
-        """*write* puts the octets into a descriptor.
-
-        *make_directories* is told a path whose directory is missing, and says which directories have new names then:
+        """*make_directories* is told a path whose directory is missing, and says which directories have new names then:
         they are synced with the others.
         """
-        self._write = write
+        self._contents = contents
         self._temporary = temporary
         self._names = names
         self._make_directories = make_directories
@@ -89,12 +86,7 @@ class NewFile:
     def write(self) -> Sequence[int]:
         descriptor = self._retrying(self._temporary, lambda: _create(self._temporary))
         self._made.append(self._temporary)
-        try:
-            self._write(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return [descriptor]
+        return [_filled(descriptor, self._contents)]
 
     def publish(self) -> Iterable[str]:
         first, *others = self._names
@@ -125,23 +117,47 @@ class NewFile:
             return act()
 
 
+class FilesInTurn:
+    """Several files, of which the last one makes the others count."""
+
+    outcome = None
+
+    def __init__(self, *files: NewFile) -> None:
+        self._files = files
+
+    def write(self) -> Sequence[int]:
+        descriptors: list[int] = []
+        try:
+            for file in self._files:
+                descriptors += file.write()
+        except BaseException:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+        return descriptors
+
+    def publish(self) -> Iterable[str]:
+        for file in self._files:
+            yield from file.publish()
+
+    def undo(self) -> None:
+        for file in reversed(self._files):
+            file.undo()
+
+
 class Replacement:
     """A file under another's name, in one step: whatever happens, the old text or the new one is at *name*."""
 
-    def __init__(self, write: Callable[[int], None], temporary: str, name: str) -> None:
-        """*write* puts the octets into a descriptor; *temporary* and *name* are on one file system."""
-        self._write = write
+    outcome = None
+
+    def __init__(self, contents: Contents, temporary: str, name: str) -> None:
+        """*temporary* and *name* are on one file system."""
+        self._contents = contents
         self._temporary = temporary
         self._name = name
 
     def write(self) -> Sequence[int]:
-        descriptor = _create(self._temporary)
-        try:
-            self._write(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return [descriptor]
+        return [_filled(_create(self._temporary), self._contents)]
 
     def publish(self) -> Iterable[str]:
         os.rename(self._temporary, self._name)
@@ -153,13 +169,22 @@ class Replacement:
             os.unlink(self._temporary)
 
 
+class Unremoved:
+    """What a job that takes files away did not take."""
+
+    def __init__(self) -> None:
+        self.failed: list[tuple[str, OSError]] = []
+        """Those that are still there."""
+        self.gone: list[str] = []
+        """Those that were not there before."""
+
+
 class Removal:
-    """Files to be unlinked.  `failed` holds those that are still there, `gone` those that were not there before."""
+    """Files to be unlinked."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = paths
-        self.failed: list[tuple[str, OSError]] = []
-        self.gone: list[str] = []
+        self.outcome = Unremoved()
 
     def write(self) -> Sequence[int]:
         return []
@@ -169,71 +194,25 @@ class Removal:
             try:
                 os.unlink(path)
             except FileNotFoundError:
-                self.gone.append(path)
+                self.outcome.gone.append(path)
             except OSError as error:
-                self.failed.append((path, error))
+                self.outcome.failed.append((path, error))
         return {os.path.dirname(path) for path in self._paths}
 
     def undo(self) -> None:
         pass
 
 
-class Committer:
-    """Runs jobs in its thread.  `run` belongs to the reactor's thread; `start` and `stop` to the service."""
-
-    def __init__(self, reactor: IReactorFromThreads) -> None:
-        self._reactor = reactor
-        self._waiting: SimpleQueue[_Entry | None] = SimpleQueue()
-        self._syncing = Syncing()
-        self._thread: Thread | None = None
-
-    def start(self) -> None:
-        self._thread = Thread(target=self._work, name="committer", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish what waits, then end the thread.  Blocks until then."""
-        if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def run(self, job: Job, phase: Phase) -> Deferred[None]:
-        """Fires when that phase of *job* is durable; fails with OSError, and then nothing of the job is left."""
-        entry = _Entry(job, phase)
-        self._waiting.put(entry)
-        return entry.done
-
-    def discard(self, job: Job) -> None:
-        """Undo *job*, which was prepared, when its turn comes."""
-        self._waiting.put(_Entry(job, Phase.DISCARD))
-
-    def _work(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            batch = [first]
-            stopping = False
-            while len(batch) < MAX_BATCH and not self._waiting.empty():
-                entry = self._waiting.get()
-                if entry is None:
-                    stopping = True
-                    break
-                batch.append(entry)
-            run_batch(batch, self._syncing)
-            self._reactor.callFromThread(_answer, batch)
-            if stopping:
-                break
-
-
-class _Entry:
+class Entry:
     """A job on its way through a batch."""
 
-    __slots__ = ("done", "error", "job", "phase")
+    __slots__ = ("error", "job", "phase")
 
     def __init__(self, job: Job, phase: Phase) -> None:
         self.job = job
         self.phase = phase
-        self.done: Deferred[None] = Deferred()
         self.error: Exception | None = None
+        """Why it failed; nothing of it is left then."""
 
     def attempt(self, step: Callable[[], Iterable[T]]) -> Iterable[T]:
         """What one step gives, up to where it fails; nothing if an earlier one did."""
@@ -252,7 +231,7 @@ class _Entry:
 
 def run_now(job: Job) -> None:
     """Both phases of *job* in this thread, for whoever has no committer.  Blocks; raises OSError."""
-    entry = _Entry(job, Phase.BOTH)
+    entry = Entry(job, Phase.BOTH)
     run_batch([entry], Syncing())
     if entry.error is not None:
         raise entry.error
@@ -260,13 +239,13 @@ def run_now(job: Job) -> None:
 
 def run_together(jobs: Sequence[Job], syncing: Syncing) -> list[Exception | None]:
     """Both phases of all *jobs* in this thread, with shared syncs; for each None, or why it failed.  Blocks."""
-    batch = [_Entry(job, Phase.BOTH) for job in jobs]
+    batch = [Entry(job, Phase.BOTH) for job in jobs]
     run_batch(batch, syncing)
     return [entry.error for entry in batch]
 
 
-def run_batch(batch: Sequence[_Entry], syncing: Syncing) -> None:
-    """All phases of all jobs, in the thread."""
+def run_batch(batch: Sequence[Entry], syncing: Syncing) -> None:
+    """All phases of all jobs.  Blocks."""
     for entry in batch:
         if Phase.DISCARD in entry.phase:
             entry.job.undo()
@@ -274,8 +253,8 @@ def run_batch(batch: Sequence[_Entry], syncing: Syncing) -> None:
     _publish([entry for entry in batch if Phase.PUBLISH in entry.phase], syncing)
 
 
-def _prepare(entries: Sequence[_Entry], syncing: Syncing) -> None:
-    written: dict[int, _Entry] = {}
+def _prepare(entries: Sequence[Entry], syncing: Syncing) -> None:
+    written: dict[int, Entry] = {}
     for entry in entries:
         for descriptor in entry.attempt(entry.job.write):
             written[descriptor] = entry
@@ -285,8 +264,8 @@ def _prepare(entries: Sequence[_Entry], syncing: Syncing) -> None:
         os.close(descriptor)
 
 
-def _publish(entries: Sequence[_Entry], syncing: Syncing) -> None:
-    touched: dict[str, list[_Entry]] = {}
+def _publish(entries: Sequence[Entry], syncing: Syncing) -> None:
+    touched: dict[str, list[Entry]] = {}
     for entry in entries:
         for directory in entry.attempt(entry.job.publish):
             touched.setdefault(directory, []).append(entry)
@@ -295,19 +274,15 @@ def _publish(entries: Sequence[_Entry], syncing: Syncing) -> None:
             entry.fail(error)
 
 
-def _answer(batch: Sequence[_Entry]) -> None:
-    """Back in the reactor's thread."""
-    for entry in batch:
-        if entry.error is None:
-            entry.done.callback(None)
-        else:
-            entry.done.errback(entry.error)
-
-
 def make_directory(path: str, mode: int = 0o700) -> None:
     """`path` exists afterwards and its name survives a power cut; its parents likewise.  Blocks; raises OSError."""
     for parent in new_directories(path, mode):
         sync_directory(parent)
+
+
+def make_directory_of(path: str) -> list[str]:
+    """Make the directory that the file at *path* is to be in.  As `new_directories`."""
+    return new_directories(os.path.dirname(path))
 
 
 def new_directories(path: str, mode: int = 0o700) -> list[str]:
@@ -322,6 +297,16 @@ def new_directories(path: str, mode: int = 0o700) -> list[str]:
     with suppress(FileExistsError):
         os.mkdir(path, mode)
     return [*grown, parent]
+
+
+def _filled(descriptor: int, contents: Contents) -> int:
+    """*descriptor*, once *contents* are in it; closed where that fails."""
+    try:
+        contents.write_to(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _create(path: str) -> int:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from twisted_mail.auth.directory import Directory
+from twisted_mail.committing.committer import Committer
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.delivery.forwarding import Forwarding, ReturnPaths
-from twisted_mail.durable import Committer, make_directory
+from twisted_mail.durable import make_directory
 from twisted_mail.interfaces import IDeliveryTarget, IUsers
 from twisted_mail.mailbox.answering import Answers
 from twisted_mail.mailbox.expiry import Mailbox

@@ -24,6 +24,9 @@ from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.capturing import as_capture
 from twisted_mail.certifying import make_first_certificate, require_library
+from twisted_mail.committing.client import CommitterClient
+from twisted_mail.committing.committer import CommitterThread
+from twisted_mail.committing.process import CommitterProcess
 from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.filtering import check_filters
@@ -70,6 +73,8 @@ class MailServer(Service):
         check_filters(config, reactor)
         self._bound, _ = rebound({}, _addresses(config))
         self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor, first=True)
+        self._committing: CommitterProcess | None = None
+        self._committer: CommitterClient | CommitterThread | None = None
         self._neighbours: Neighbours | None = None
         self._running: Serving | Workers | None = None
         self._draining: set[Serving | Workers] = set()
@@ -116,10 +121,25 @@ class MailServer(Service):
         if config.workers > 1:
             return Workers(config, material, routes, bound, self._reactor)
         if self._neighbours is None:
-            recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
-            self._neighbours = Neighbours(LocalCounts(), Throttle(), recent, leads=True)
+            self._neighbours = self._alone()
         certificates = Certificates(material) if material else None
         return Serving(config, certificates, routes, bound, self._reactor, self._neighbours)
+
+    def _alone(self) -> Neighbours:
+        """What there is where no other process serves the same ports."""
+        self._committer = self._new_committer()
+        self._committer.start()
+        recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
+        return Neighbours(self._committer, LocalCounts(), Throttle(), recent, leads=True)
+
+    def _new_committer(self) -> CommitterClient | CommitterThread:
+        """In a process of its own, where this user can start one."""
+        try:
+            self._committing = CommitterProcess()
+            return CommitterClient(self._reactor, self._committing.new_client())
+        except OSError as error:
+            self.log.warn("the committer has no process of its own, which costs speed: {error!s}", error=error)
+            return CommitterThread(self._reactor)
 
     def _hang_up(self) -> None:
         """SIGHUP: read everything again."""
@@ -188,6 +208,10 @@ class MailServer(Service):
                 address.close()
         services = self._draining | ({self._running} if self._running is not None else set())
         await gatherResults([Deferred.fromCoroutine(each.close()) for each in services])
+        if self._committer is not None:
+            self._committer.stop()
+        if self._committing is not None:
+            self._committing.wait()
         self._observing.stop()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.committing.committer import Committer
 from twisted_mail.protocols.limits import HostCounts
 
 
@@ -13,6 +14,8 @@ from twisted_mail.protocols.limits import HostCounts
 class Neighbours:
     """What this process shares with the others."""
 
+    committer: Committer
+    """Of the whole server, where it is a process."""
     counts: HostCounts
     throttle: Throttle
     recent: RecentLogins

@@ -9,13 +9,13 @@ from random import SystemRandom
 from typing import Any
 
 from twisted_mail.auth.directory import Directory
+from twisted_mail.committing.committer import Committer
 from twisted_mail.config import Config, ConfigError
 from twisted_mail.content import Blocking
 from twisted_mail.delivery.homeward import Homeward
 from twisted_mail.delivery.mx import MXResolver
 from twisted_mail.delivery.relay import Relay as RelayTarget
 from twisted_mail.delivery.routes import Routes, parse_smarthost, read_password
-from twisted_mail.durable import Committer
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.policy.tlsreports import noting
 from twisted_mail.protocols.clienttls import unverified, verified

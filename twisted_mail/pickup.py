@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted_mail.committing.committer import Committer
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
-from twisted_mail.durable import Committer
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.queue.rounds import QueueOptions
 from twisted_mail.queue.scheduler import Scheduler

@@ -37,7 +37,6 @@ from twisted_mail.delivery.sending import LimitedSending, SendingRules
 from twisted_mail.delivery.submission import SubmissionPolicy
 from twisted_mail.delivery.trace import Traced
 from twisted_mail.doors import Doors
-from twisted_mail.durable import Committer
 from twisted_mail.filtering import Filtering
 from twisted_mail.incoming import Incoming
 from twisted_mail.interfaces import IDeliveryTarget, IUsers
@@ -84,7 +83,7 @@ class House:
         self._stopped = False
 
         # what waits for the disk, and what for the processor
-        self.committer = Committer(reactor)
+        committer = neighbours.committer
         sizes = {"disk": DISK_THREADS, "hash": HASH_THREADS, "issuer": ISSUER_THREADS}
         self.threads = [ThreadPool(0, size, name) for name, size in sizes.items()]
         disk, hashing, asking = (_blocking(reactor, pool) for pool in self.threads)
@@ -92,14 +91,14 @@ class House:
 
         # who exists, where their mail lies, and what is thought of those who write to them
         self.directory = Directory(config.directory_file)
-        self._mailboxes = Mailboxes(config, self.directory, self.committer, disk, self._route, reactor)
+        self._mailboxes = Mailboxes(config, self.directory, committer, disk, self._route, reactor)
         self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
 
         # where a message goes
         users = self._users()
         self._outgoing: Outgoing | None = None
         if config.relay.enabled and not config.stays_here:
-            self._outgoing = Outgoing(config, routes, self.committer, disk, reactor)
+            self._outgoing = Outgoing(config, routes, committer, disk, reactor)
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         mailboxes = self._mailboxes.target(users, return_paths)
@@ -109,7 +108,7 @@ class House:
         arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
         if config.capture:
             arriving = captures(arriving, config, self._new_id, reactor)
-        self._pickup = Pickup(config, self.committer, disk, reactor)
+        self._pickup = Pickup(config, committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
 
         # who may do what
@@ -185,7 +184,6 @@ class House:
         return MessageBuilder(self._new_id(), self._mailboxes.incoming, self._disk)
 
     def start(self) -> None:
-        self.committer.start()
         for pool in self.threads:
             pool.start()
         if self._outgoing is not None:
@@ -213,7 +211,6 @@ class House:
         self._stopped = True
         self._checks.stop()
         self._reputation.close()
-        self.committer.stop()
         for pool in self.threads:
             pool.stop()
         self._ledger.close()

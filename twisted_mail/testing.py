@@ -37,6 +37,7 @@ from twisted_mail.auth.directory import Directory
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.capturing import as_capture
+from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.config import Config, load
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailbox.store import maildir_of
@@ -217,7 +218,9 @@ class TestedServer:
         self._bound, _ = rebound({}, wanted)
         self._thread.start()
         recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
-        neighbours = Neighbours(LocalCounts(), Throttle(), recent, leads=True)
+        self._committer = CommitterThread(self._reactor)
+        self._committer.start()
+        neighbours = Neighbours(self._committer, LocalCounts(), Throttle(), recent, leads=True)
 
         def open_all() -> Deferred[None]:
             self._serving = Serving(
@@ -232,7 +235,7 @@ class TestedServer:
 
         def close() -> Deferred[None]:
             assert self._serving is not None
-            return Deferred.fromCoroutine(self._serving.close())
+            return Deferred.fromCoroutine(self._serving.close()).addBoth(lambda result: self._committer.stop())
 
         for addresses in self._bound.values():
             for address in addresses:

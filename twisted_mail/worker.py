@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
+from twisted_mail.committing.client import CommitterClient
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailserver import raise_descriptor_limit
 from twisted_mail.neighbours import Neighbours
@@ -36,7 +37,7 @@ from twisted_mail.observing import Observing, line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.serving import Serving
-from twisted_mail.workers import COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
+from twisted_mail.workers import COMMITTER, COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
 
 REMEMBER = "remember"
 """What the news of a right login is called; those of the throttle have names of its own."""
@@ -100,7 +101,9 @@ def main() -> None:
     StandardIO(wire, stdin=0, stdout=NEWS, reactor=reactor)  # type: ignore[call-arg]  # mypy reads that of Windows
     memory = mmap.mmap(COUNTS, SharedCounts.WIDTH * startup.workers)
     counts = SharedCounts(memory, startup.number, startup.workers)
-    neighbours = Neighbours(counts, wire.throttle, wire.recent, leads=startup.number == 0)
+    committer = CommitterClient(reactor, socket.socket(fileno=COMMITTER))
+    committer.start()
+    neighbours = Neighbours(committer, counts, wire.throttle, wire.recent, leads=startup.number == 0)
     certificates = Certificates(startup.material) if startup.material else None
     adopted = _adopted(startup)
     serving = Serving(startup.config, certificates, startup.routes, adopted, reactor, neighbours)
@@ -119,6 +122,7 @@ def main() -> None:
     opening = Deferred.fromCoroutine(serving.open())
     opening.addCallbacks(lambda result: wire.say_ready(), _cannot_open, errbackArgs=(reactor,))
     reactor.addSystemEventTrigger("before", "shutdown", end, serving.close)
+    reactor.addSystemEventTrigger("after", "shutdown", committer.stop)
     reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
     wire.reload = serving.read_certificates
     wire.drain = drain

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_mail.auth.recent import KEY_SIZE
+from twisted_mail.committing.process import CommitterProcess
 from twisted_mail.config import Config, ConfigError, ListenAddress
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.listeners import BoundAddress
@@ -32,9 +34,11 @@ from twisted_mail.protocols.tls import TLSMaterial
 
 NEWS = 3
 """The descriptor on which a worker tells the parent something; the parent tells it on standard input."""
-FIRST_SOCKET = 5
 COUNTS = 4
 """The descriptor of the shared memory."""
+COMMITTER = 5
+"""The socket to the committer's process, which all workers share."""
+FIRST_SOCKET = 6
 RELOAD = b'["reload"]\n'
 """What the parent tells the workers when they shall read the certificates again."""
 DRAIN = b'["drain"]\n'
@@ -92,6 +96,7 @@ class Workers:
         self._reactor = reactor
         self._counts = os.memfd_create("connections")
         os.ftruncate(self._counts, SharedCounts.WIDTH * config.workers)
+        self._committing: CommitterProcess | None = None
         self._descriptors: dict[int, int] = {}
         sockets = {name: [(each.address, self._number(each)) for each in several] for name, several in bound.items()}
         self._startup = Startup(
@@ -149,6 +154,8 @@ class Workers:
         if self._counts >= 0:
             os.close(self._counts)
             self._counts = -1
+        if self._committing is not None:
+            self._committing.wait()
 
     def _tell_all(self, news: bytes) -> None:
         for worker in list(self._running.values()):
@@ -161,15 +168,29 @@ class Workers:
     def _spawn(self, number: int, pause: float) -> None:
         """Raises OSError."""
         os.pwrite(self._counts, bytes(SharedCounts.WIDTH), SharedCounts.WIDTH * number)
+        committer = self._new_client()
         worker = _Worker(self, number, replace(self._startup, number=number), self._reactor.seconds(), pause)
         self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
             worker,
             sys.executable,
             [sys.executable, "-m", "twisted_mail.worker"],
             env=None,
-            childFDs={0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, **self._descriptors},
+            childFDs={
+                **{0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, COMMITTER: committer.fileno()},
+                **self._descriptors,
+            },
         )
+        committer.close()
         self._running[number] = worker
+
+    def _new_client(self) -> socket.socket:
+        """Of the committer's process, which is started again where it has ended.  Raises OSError."""
+        if self._committing is not None:
+            with suppress(OSError):
+                return self._committing.new_client()
+            self._committing.wait()
+        self._committing = CommitterProcess()
+        return self._committing.new_client()
 
     def _replace(self, number: int, pause: float) -> None:
         """Start a worker instead of one that ended, which had waited for *pause* seconds before its start."""

@@ -163,7 +163,7 @@ class RefusedTests(SendCase):
 
     def test_disk_that_is_full_is_a_failure_for_now_and_leaves_nothing(self) -> None:
         full = OSError(errno.ENOSPC, "No space left on device")
-        with mock.patch("twisted_mail.queue.spool.Message.write_to", side_effect=full):
+        with mock.patch("twisted_mail.filecontents.Octets.write_to", side_effect=full):
             self.refused(os.EX_TEMPFAIL, "No space left on device; nothing was sent", "alice@example.org")
         self.assertEqual([], os.listdir(f"{self.files.folder}/tmp"))
 

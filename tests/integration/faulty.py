@@ -2,7 +2,8 @@
 
 FOLDER/fault names one file call and what it does from now on, as in `rename EIO` or `fsync-file 2.0` (seconds that it
 takes longer); without that file all goes well.  FOLDER/calls has a line for each file call: its name, its path where it
-has one, and how it ended.  The seam is the `os` module as durable.py, syncing.py and content.py see it.
+has one, and how it ended.  The seam is the `os` module as the modules that write see it,
+here and in the committer's process.
 """
 
 from __future__ import annotations
@@ -81,11 +82,13 @@ class FaultyOS:
 
 
 def main(folder: str, *command: str) -> None:
-    from twisted_mail import content, durable, syncing
+    from twisted_mail import content, durable, filecontents, syncing
+    from twisted_mail.committing import process
+    from twisted_mail.mailbox import layout
 
     faults = Faults(Path(folder))
     faulty = FaultyOS(faults)
-    modules: tuple[ModuleType, ...] = (content, durable, syncing)
+    modules: tuple[ModuleType, ...] = (content, durable, filecontents, layout, syncing)
     for module in modules:
         vars(module)["os"] = faulty
     syncfs = syncing._find_syncfs()
@@ -96,6 +99,8 @@ def main(folder: str, *command: str) -> None:
     spill = content.tempfile.TemporaryFile
     vars(content)["tempfile"] = ModuleType("tempfile")
     vars(content.tempfile)["TemporaryFile"] = faults.wrap("spill", spill)
+    serving = Path(process.__file__).parent / "__main__.py"
+    vars(process)["COMMAND"] = (sys.executable, __file__, folder, str(serving))
     sys.argv = list(command)
     runpy.run_path(command[0], run_name="__main__")
 

@@ -162,6 +162,11 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    def children(self, module: str) -> list[int]:
+        """Process ids of its children that run *module*."""
+        pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [int(pid) for pid in pids if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None

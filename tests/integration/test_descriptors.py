@@ -42,15 +42,15 @@ def greets(server: ServerProcess) -> bool:
         return wire.reply().startswith("220 ")
 
 
-def limit_descriptors(server: ServerProcess, soft: int) -> int:
+def limit_descriptors(pid: int, soft: int) -> int:
     """What the limit was before."""
-    before, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    before, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
     return before
 
 
-def lowest_free_descriptor(server: ServerProcess) -> int:
-    used = {int(name) for name in os.listdir(f"/proc/{server.pid}/fd")}
+def lowest_free_descriptor(pid: int) -> int:
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
     return min(number for number in range(len(used) + 1) if number not in used)
 
 
@@ -72,12 +72,16 @@ def test_without_open_files_it_answers_4xx_and_recovers(new_server: Callable[...
     with Wire(server.ports.smtp) as wire, log_in(server, reader) as pop3:
         wire.reply()
         wire.say("EHLO client.example")
-        before = limit_descriptors(server, lowest_free_descriptor(server))
+        [committer] = server.children("twisted_mail.committing")
+        before = limit_descriptors(committer, lowest_free_descriptor(committer))
         assert send(wire, user, SMALL)[0] == "4"
+        assert send(wire, user, LARGE)[0] == "4"
+        limit_descriptors(server.pid, lowest_free_descriptor(server.pid))
         assert send(wire, user, LARGE)[0] == "4"
         assert pop3.say("RETR 1").startswith("-ERR [SYS/")
         assert turned_away(server)
-        limit_descriptors(server, before)
+        limit_descriptors(server.pid, before)
+        limit_descriptors(committer, before)
         assert send(wire, user, SMALL).startswith("250 ")
         assert send(wire, user, LARGE).startswith("250 ")
         assert pop3.say("RETR 1").startswith("+OK")

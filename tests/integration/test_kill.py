@@ -7,9 +7,11 @@ import hashlib
 import os
 import random
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +182,32 @@ def test_after_a_kill_in_quit_each_message_is_there_or_deleted_never_half(
     assert left == [number for number in numbers if number in left]
     assert set(numbers[15:]) <= set(left)
     server.stop()
+
+
+def test_server_goes_on_when_its_committer_is_killed(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(accounts=2)
+    server.start()
+    user = server.new_user()
+    assert send_exactly(server, b"Subject: one\r\n\r\n1\r\n", user).startswith("250 ")
+    [committer] = server.children("twisted_mail.committing")
+    os.kill(committer, signal.SIGKILL)
+    while server.children("twisted_mail.committing"):
+        time.sleep(0.01)
+    replies = [send_exactly(server, b"Subject: two\r\n\r\n2\r\n", user)[:3] for _ in range(3)]
+    assert set(replies) <= {"250", "451"}
+    assert replies[-1] == "250"
+    assert len(server.stored(user)) == 1 + replies.count("250")
+    assert "a thread does its work" in server.log_text()
+    server.forgive_log()
+    server.stop()
+
+
+def test_committer_ends_with_its_server(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server(accounts=1)
+    server.start()
+    [committer] = server.children("twisted_mail.committing")
+    server.kill()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{committer}").exists() and Path(f"/proc/{committer}/cmdline").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.01)

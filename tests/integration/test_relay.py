@@ -41,10 +41,11 @@ from tests.integration.requirements import require_program, require_root
 from tests.integration.wire import fetch, without_trace
 from tests.peers import FixedHosts
 from tests.targets import ORIGIN, message
-from twisted_mail.content import MEMORY_BOUND, Message, SpilledBody
+from twisted_mail.content import Message
 from twisted_mail.delivery.mx import MXResolver
 from twisted_mail.delivery.relay import Relay
 from twisted_mail.delivery.routes import Routes, parse_smarthost
+from twisted_mail.filecontents import MEMORY_BOUND, SpilledBody
 from twisted_mail.interfaces import MailHost, RemoteRefusal
 from twisted_mail.protocols.clienttls import unverified, verified
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination

@@ -50,7 +50,7 @@ def has_connections(server: ServerProcess) -> bool:
 
 def workers(server: ServerProcess) -> list[int]:
     """Their process ids."""
-    return [int(pid) for pid in Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()]
+    return server.children("twisted_mail.worker")
 
 
 def until(condition: Callable[[], bool], seconds: float = STARTS_WITHIN) -> None:

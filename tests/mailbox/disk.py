@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.durable import Committer, Job, Phase
+from twisted_mail.committing.committer import CommitterThread
+from twisted_mail.durable import Job, Phase
 from twisted_mail.mailbox import maildir
 
 T = TypeVar("T")
 
 
-class PatientCommitter(Committer):
+class PatientCommitter(CommitterThread):
     """The real one, in its thread; `run` waits until the job is done."""
 
     def __init__(self) -> None:

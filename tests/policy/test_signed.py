@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 
 from tests.policy.dkim.zones import NOW, Zone, keys, result_of, shown, signed, zone_of
 from tests.targets import ORIGIN, UnreliableTarget, message, recipients
-from twisted_mail.content import Message, SpilledBody
+from twisted_mail.content import Message
+from twisted_mail.filecontents import SpilledBody
 from twisted_mail.policy.arc.verify import verify
 from twisted_mail.policy.dkim.keyrecord import record_name, record_text
 from twisted_mail.policy.dkim.keystore import ActiveKeys, KeyStore

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.peers import DROP, HANG, Network, Peer, client_options
 from tests.smtp.clientdialogue import outgoing
 from tests.targets import message
-from twisted_mail.content import MEMORY_BOUND, Message, SpilledBody
+from twisted_mail.content import Message
+from twisted_mail.filecontents import MEMORY_BOUND, SpilledBody
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtpclient import (
     TIMEOUTS,

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import Deferred, execute, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.durable import Committer, Job, Phase, _Entry, run_batch
+from twisted_mail.durable import Entry, Job, Phase, run_batch
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, RemoteRefusal
 from twisted_mail.message.header import header_size
 from twisted_mail.message.identifier import message_id
@@ -43,23 +43,19 @@ class NoSync(Syncing):
         return {}
 
 
-class InlineCommitter(Committer):
+class InlineCommitter:
     """Does each job before `run` returns, with the real steps.  *syncing*: NoSync where only the outcome counts."""
 
     def __init__(self, syncing: Syncing | None = None) -> None:
         self._inline = syncing or Syncing()
 
     def run(self, job: Job, phase: Phase) -> Deferred[None]:
-        entry = _Entry(job, phase)
+        entry = Entry(job, phase)
         run_batch([entry], self._inline)
-        if entry.error is None:
-            entry.done.callback(None)
-        else:
-            entry.done.errback(entry.error)
-        return entry.done
+        return succeed(None) if entry.error is None else fail(entry.error)
 
     def discard(self, job: Job) -> None:
-        run_batch([_Entry(job, Phase.DISCARD)], self._inline)
+        run_batch([Entry(job, Phase.DISCARD)], self._inline)
 
 
 def new_spool(folder: str, clock: Clock, syncing: Syncing | None = None) -> Spool:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.queue.queueing import ALICE, InlineCommitter, clock_at, message, new_spool, now, put
 from twisted_mail import syncing
-from twisted_mail.content import SpilledBody
+from twisted_mail.filecontents import SpilledBody
 from twisted_mail.interfaces import IDelivery
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import QueueEntry

@@ -9,8 +9,8 @@ from tests.web.visitor import ALICE, BOB, VisitorTestCase
 from twisted_mail.mailbox.junk.memory import learned_in, opened_memory
 from twisted_mail.mailbox.junk.opinion import Count
 from twisted_mail.mailbox.junk.words import lesson_of
+from twisted_mail.mailbox.layout import make_maildir_of
 from twisted_mail.mailbox.lock import MaildropLock
-from twisted_mail.mailbox.maildir import make_maildir_of
 from twisted_mail.message.evidence import ENOUGH, Evidence, junk_field
 
 FRONT = b"Return-Path: <>\n" + junk_field((Evidence(ENOUGH, "it sells <things>"),))

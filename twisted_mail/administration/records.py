@@ -18,7 +18,7 @@ MOST = 500
 """Happenings of a span of time."""
 
 _SESSIONS = ("connection.", "client.", "command.", "login.", "session.")
-_FAULTS = ("fault", "worker.ended", "journal.lost", "queue.damaged", "report.failed")
+_FAULTS = ("fault", "worker.ended", "committer.ended", "journal.lost", "queue.damaged", "report.failed")
 _BESIDE_MAIL = (*_SESSIONS, "fault", "worker.", "journal.", "web.", "page.")
 _KINDS: Mapping[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Kind.MESSAGES: (("",), _BESIDE_MAIL),

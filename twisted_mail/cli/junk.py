@@ -19,7 +19,7 @@ from twisted_mail.cli.moving import checked_account, messages, moving_errors
 from twisted_mail.cli.opening import configuration
 from twisted_mail.cli.progress import Progress
 from twisted_mail.cli.tables import print_facts, timestamp
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout
 from twisted_mail.mailbox.junk.memory import learned_in, opened_memory, size_of
 from twisted_mail.mailbox.junk.moves import Heard, learn_message
 from twisted_mail.mailbox.junk.opinion import MINIMUM, Count, evidence_of, is_trained, opinion_of
@@ -163,7 +163,7 @@ def _learned(path: str, sources: Sequence[tuple[Source, bool]], owner: Owner) ->
     """What was new.  Sources are read as who we are: root may read what the owner may not."""
     with ExitStack() as stack:
         with acting_as(owner):
-            maildir.make_maildir_of(f"{path}/new/name")
+            layout.make_maildir_of(f"{path}/new/name")
             memory = stack.enter_context(opened_memory(path))
         progress = stack.enter_context(Progress("learning"))
         for source, is_junk in sources:

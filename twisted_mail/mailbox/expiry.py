@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 
 from twisted_mail.content import Message
 from twisted_mail.durable import NewFile, Removal, Replacement, run_now
-from twisted_mail.mailbox import maildir
+from twisted_mail.filecontents import Octets
+from twisted_mail.mailbox import layout, maildir
+from twisted_mail.mailbox.burial import Burial
 from twisted_mail.mailbox.expirynotice import Going, notice
-from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession
+from twisted_mail.mailbox.journal import Bounds, DeletedSession
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.message.identifier import message_id, milliseconds_of
 from twisted_mail.smtp.address import Address
@@ -168,12 +170,12 @@ def save(path: str, announced: Announced) -> None:
     lines += [f"{seconds} {uid} {_NOTICE_MARK}\n" for uid, seconds in announced.notices.items()]
     octets = "".join(lines).encode("ascii")
     file = f"{path}/{FILE_NAME}"
-    run_now(Replacement(lambda descriptor: _write(descriptor, octets), f"{file}.{os.urandom(6).hex()}", file))
+    run_now(Replacement(Octets(octets), f"{file}.{os.urandom(6).hex()}", file))
 
 
 def _delivery(path: str, name: str, message: Message) -> NewFile:
     final = maildir.final_name(name, message.size, message.wire_size, maildir.downgraded_size(message))
-    return NewFile(message.write_to, f"{path}/tmp/{name}", [f"{path}/new/{final}"], maildir.make_maildir_of)
+    return NewFile(message.contents, f"{path}/tmp/{name}", [f"{path}/new/{final}"], layout.make_maildir_of)
 
 
 def _came(path: str, now: float) -> int:
@@ -185,8 +187,3 @@ def _came(path: str, now: float) -> int:
         return int(os.stat(path).st_mtime)
     except FileNotFoundError:
         return int(now)
-
-
-def _write(descriptor: int, octets: bytes) -> None:
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(octets)

@@ -12,11 +12,9 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout
 from twisted_mail.syncing import sync_directory
 
 FOLDER = "twisted-mail.deleted"
@@ -53,45 +51,6 @@ class DeletedSession:
         return f"{FOLDER}/{self.seconds}.{self.session},M={self.messages},S={self.octets}"
 
 
-class Burial:
-    """A durable.Job like durable.Removal: the files go into the journal.
-
-    `failed` holds those that are still there, `gone` those that were not there before.
-    """
-
-    def __init__(self, path: str, folder: str, paths: Sequence[str]) -> None:
-        """*path*: the Maildir; *folder*: of the session; *paths*: of the files, in the Maildir."""
-        self._path = path
-        self._target = f"{path}/{folder}"
-        self._skip = len(path) + 1
-        self._paths = paths
-        self.failed: list[tuple[str, OSError]] = []
-        self.gone: list[str] = []
-
-    def write(self) -> Sequence[int]:
-        return []
-
-    def publish(self) -> Iterable[str]:
-        sources = {os.path.dirname(path) for path in self._paths}
-        targets = {source: f"{self._target}/{source[self._skip :]}" for source in sources}
-        for folder in (os.path.dirname(self._target), self._target, *targets.values()):
-            with suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-        for path in self._paths:
-            source, name = os.path.split(path)
-            try:
-                os.rename(path, f"{targets[source]}/{name}")
-            except FileNotFoundError:
-                self.gone.append(path)
-            except OSError as error:
-                self.failed.append((path, error))
-        # where the files are now, and what leads there, before where they were
-        return [*targets.values(), self._target, os.path.dirname(self._target), self._path, *sources]
-
-    def undo(self) -> None:
-        """Nothing: a file that was moved is in the journal, and what it was moved by is answered with an error."""
-
-
 def sessions(path: str) -> list[DeletedSession]:
     """What can be brought back to the Maildir at *path*, the newest last."""
     matches = (_SESSION_FOLDER.fullmatch(name) for name in _names(f"{path}/{FOLDER}"))
@@ -104,7 +63,7 @@ def put_back(path: str, session: str) -> int:
     kept = [item for item in sessions(path) if item.session == session]
     count = sum(_put_back(path, item) for item in kept)
     if kept:
-        for folder in maildir.FOLDERS:
+        for folder in layout.FOLDERS:
             sync_directory(f"{path}/{folder}")
         for item in kept:
             shutil.rmtree(f"{path}/{item.folder}")
@@ -135,7 +94,7 @@ def purge(path: str, bounds: Bounds, now: float) -> int:
 
 def _put_back(path: str, item: DeletedSession) -> int:
     count = 0
-    for folder in maildir.FOLDERS:
+    for folder in layout.FOLDERS:
         source = f"{path}/{item.folder}/{folder}"
         for name in _names(source):
             os.rename(f"{source}/{name}", f"{path}/{folder}/{name}")

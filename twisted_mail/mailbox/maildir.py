@@ -15,17 +15,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 
 from twisted_mail.content import Message
-from twisted_mail.durable import new_directories
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 from twisted_mail.message.place import Place
 
-FOLDERS = ("new", "cur")
-"""Where messages are, in the order to look at them: one that is just on its way to `cur/` is seen twice, not never."""
-
 JUNK = ".Junk"
 """The folder of a Maildir, as Maildir++ has them, in which junk is kept apart: a Maildir in a Maildir."""
-FOLDER_MARK = "maildirfolder"
-"""An empty file by which other programs tell such a folder from a Maildir of its own (Maildir++)."""
 
 MAX_UID = 70  # characters, RFC 1939 §7
 _MAX_HOST = MAX_UID - len("1234567890.") - 32 - len(".")
@@ -135,18 +129,6 @@ def seconds_of(name: str) -> int | None:
     """When a message came, since 1970, as its name has it; None: it does not say."""
     match = _CAME.match(name)
     return int(match.group(1)) if match else None
-
-
-def make_maildir_of(path: str) -> set[str]:
-    """Make the Maildir that *path*, MAILDIR/SUBDIRECTORY/NAME, is to be in.  Raises OSError.
-
-    The directories that must be synced then.
-    """
-    mailbox = os.path.dirname(os.path.dirname(path))
-    grown = {parent for name in ("tmp", *FOLDERS) for parent in new_directories(f"{mailbox}/{name}")}
-    if os.path.basename(mailbox).startswith("."):
-        os.close(os.open(f"{mailbox}/{FOLDER_MARK}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    return grown
 
 
 def junk_of(maildir: str) -> str:

@@ -16,11 +16,13 @@ from functools import lru_cache
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_mail.committing.committer import Committer
 from twisted_mail.content import Blocking
-from twisted_mail.durable import Committer, Phase, Removal, make_directory
+from twisted_mail.durable import Phase, Removal, make_directory
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, MessageGone
 from twisted_mail.mailbox import maildir
-from twisted_mail.mailbox.journal import Bounds, Burial, DeletedSession, may_exceed, purge
+from twisted_mail.mailbox.burial import Burial
+from twisted_mail.mailbox.journal import Bounds, DeletedSession, may_exceed, purge
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.messagefile import open_message
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
@@ -146,13 +148,14 @@ class MaildirMaildrop:
         """Returns what is still there."""
         where = {self._where(index): index for index in indexes}
         job = await self._run(self._removing.job(self._path, folder, list(where)))
-        if not job.gone:
-            return job.failed
+        failed, gone = job.outcome.failed, job.outcome.gone
+        if not gone:
+            return failed
         await self._look_again()
-        found = [path for path in (self._where(where[path]) for path in job.gone) if path not in where]
+        found = [path for path in (self._where(where[path]) for path in gone) if path not in where]
         if found:
-            job.failed += (await self._run(self._removing.job(self._path, folder, found))).failed
-        return job.failed
+            failed += (await self._run(self._removing.job(self._path, folder, found))).outcome.failed
+        return failed
 
     async def _run(self, job: Removal | Burial) -> Removal | Burial:
         try:

@@ -13,7 +13,8 @@ import stat
 
 from zope.interface import implementer
 
-from twisted_mail.content import MEMORY_BOUND, Blocking
+from twisted_mail.content import Blocking
+from twisted_mail.filecontents import MEMORY_BOUND
 from twisted_mail.interfaces import IMessageReader, MessageUnreadable
 
 PIECE = 64 * 1024

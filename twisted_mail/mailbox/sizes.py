@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from twisted_mail.content import MEMORY_BOUND
+from twisted_mail.filecontents import MEMORY_BOUND
 from twisted_mail.mailbox import maildir
 
 FILE_NAME = "twisted-mail.sizes"

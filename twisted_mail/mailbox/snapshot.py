@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twisted_mail.content import Blocking
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.sizes import sizes_of
 from twisted_mail.pop3.listing import Listing
 
@@ -106,7 +106,7 @@ class Snapshots:
 def stamp_of(path: str) -> Stamp:
     """The present times of the folders of the Maildir at *path*.  Raises OSError."""
     times, size = [], 0
-    for folder in maildir.FOLDERS:
+    for folder in layout.FOLDERS:
         try:
             found = os.stat(f"{path}/{folder}")
             times.append(found.st_mtime_ns)

@@ -16,10 +16,11 @@ from itertools import count
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_mail.committing.committer import Committer
 from twisted_mail.content import Message, disk_refusal
-from twisted_mail.durable import Committer, NewFile, Phase
+from twisted_mail.durable import NewFile, Phase
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop, NoSuchFolder
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
 from twisted_mail.mailbox.views import JUNK, Views
 from twisted_mail.message.evidence import junk_field
@@ -78,11 +79,11 @@ class MailboxStore:
         names = [maildir.path_in(mailbox, place, final, junk=junk) for mailbox in mailboxes for place in message.places]
         first = os.path.dirname(os.path.dirname(names[0]))
         return NewFile(
-            message.write_to,
+            message.contents,
             # the queue may deliver a message again after a crash, or by two aliases at once: under one final name
             f"{first}/tmp/{name}.{self._process}.{next(self._attempts)}",
             names,
-            maildir.make_maildir_of,
+            layout.make_maildir_of,
         )
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted_mail.content import Blocking
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.snapshot import SETTLING
 
 MAX_AGE = 60 * 10**9
@@ -141,7 +141,7 @@ def maildirs_in(folder: str) -> list[str]:
 
 def measure(path: str) -> int:
     """Octets on disk of all messages of the Maildir at *path*.  Blocks: 100,000 names take 0.1 s.  Raises OSError."""
-    return sum(_measure_folder(f"{folder}/{name}") for folder in _folders(path) for name in maildir.FOLDERS)
+    return sum(_measure_folder(f"{folder}/{name}") for folder in _folders(path) for name in layout.FOLDERS)
 
 
 def measure_domain(folder: str) -> int:
@@ -151,7 +151,7 @@ def measure_domain(folder: str) -> int:
 
 def times_of(path: str) -> Times:
     """The modification times of all folders, in nanoseconds since 1970; 0: missing."""
-    return tuple(_time_of(f"{folder}/{name}") for folder in _folders(path) for name in maildir.FOLDERS)
+    return tuple(_time_of(f"{folder}/{name}") for folder in _folders(path) for name in layout.FOLDERS)
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -22,10 +22,12 @@ from dataclasses import dataclass
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_mail.committing.committer import Committer
 from twisted_mail.content import Blocking
-from twisted_mail.durable import Committer, NewFile, Phase, run_now
+from twisted_mail.durable import NewFile, Phase, run_now
+from twisted_mail.filecontents import Octets
 from twisted_mail.interfaces import DeletionFailed, IMaildrop, IMessageReader, NoSuchView
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -230,23 +232,11 @@ def _file(path: str, view: View) -> NewFile:
     lines = "".join(f"{drop.seconds} {uid} {drop.session}\n" for uid, drop in view.dropped.items()).encode("ascii")
     folder = f"{path}/{FOLDER}"
     return NewFile(
-        lambda descriptor: _write(descriptor, lines),
+        Octets(lines),
         f"{folder}/.{view.name}.{os.urandom(6).hex()}",
         [f"{folder}/{view.name}"],
-        _make_folder,
+        layout.make_folder_of_views,
     )
-
-
-def _make_folder(file: str) -> list[str]:
-    """Make the folder of views, but not the Maildir that it is to be in."""
-    folder = os.path.dirname(file)
-    os.mkdir(folder, 0o700)
-    return [os.path.dirname(folder)]
-
-
-def _write(descriptor: int, octets: bytes) -> None:
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(octets)
 
 
 def _part(listing: Listing, indexes: Sequence[int]) -> Listing:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout
 from twisted_mail.mailbox.absence import TEXT_FILE
 from twisted_mail.mailbox.snapshot import SETTLING
 from twisted_mail.rules.foldername import disk_name
@@ -108,7 +108,7 @@ def write_rules(path: str, text: str) -> None:
     rules = parse_rules(text)
     for folder in ("", *_folders_of(rules)):
         where = f"{path}/{folder}" if folder else path
-        for grown in maildir.make_maildir_of(f"{where}/new/message"):
+        for grown in layout.make_maildir_of(f"{where}/new/message"):
             sync_directory(grown)
     with open(f"{path}/{RULES_FILE}.new", "w", encoding="utf-8", newline="") as file:
         file.write(text)

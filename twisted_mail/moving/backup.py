@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import quote
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.moving.letter import MovingError
 from twisted_mail.moving.manifest import (
     CONFIGURATION,
@@ -143,12 +143,12 @@ class _Taking:
         except FileNotFoundError:
             return  # the account, or the session of the journal, has gone meanwhile
         os.mkdir(f"{self._target}/{relative}", 0o700)
-        is_maildir = _is_in_mailbox(relative) and any(entry.name in maildir.FOLDERS for entry in inside)
+        is_maildir = _is_in_mailbox(relative) and any(entry.name in layout.FOLDERS for entry in inside)
         if is_maildir:
             self._take_messages(relative)
         before = len(self._files)
         for entry in inside:
-            if not (is_maildir and entry.name in maildir.FOLDERS):
+            if not (is_maildir and entry.name in layout.FOLDERS):
                 self._take_entry(entry, relative)
         if relative.startswith(_SERVER):
             self._drop_lone_envelopes(before)
@@ -175,7 +175,7 @@ class _Taking:
     def _take_messages(self, relative: str) -> None:
         """Those of one Maildir, or of one session in its journal."""
         source = f"{self._place.data}/{relative}"
-        for name in maildir.FOLDERS:
+        for name in layout.FOLDERS:
             if os.path.isdir(f"{source}{name}"):
                 self._take_empty(f"{relative}{name}")
         pending = maildir.scan(source)
@@ -287,7 +287,7 @@ def _key(path: str) -> str:
     """By which a message is known again that moved from new/ to cur/ or got other flags."""
     folder, _, name = path.rpartition("/")
     parent, _, last = folder.rpartition("/")
-    if last in maildir.FOLDERS and _is_in_mailbox(f"{parent}/"):
+    if last in layout.FOLDERS and _is_in_mailbox(f"{parent}/"):
         return f"{parent}//{maildir.without_flags(name)}"
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout
 from twisted_mail.moving.letter import MovingError
 from twisted_mail.moving.maildirs import MaildirSource
 from twisted_mail.moving.mboxes import entry
@@ -36,7 +36,7 @@ def to_maildir(source: MaildirSource, path: str, advance: Advance) -> int:
     """Likewise to a new Maildir at *path*, under the names that the files have here: they hold the unique-ids."""
     if os.path.isdir(path) and os.listdir(path):
         raise MovingError(f"{path} is not empty; name a new folder")
-    for name in ("tmp", *maildir.FOLDERS):
+    for name in ("tmp", *layout.FOLDERS):
         os.makedirs(f"{path}/{name}", 0o700)
     count = 0
     for relative, octets, modified in source.files():

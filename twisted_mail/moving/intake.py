@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from twisted_mail.durable import NewFile, run_together
+from twisted_mail.filecontents import Octets
 from twisted_mail.framing import wire_size
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.moving.letter import Letter, Source
 from twisted_mail.moving.record import DIGEST, Record, append, open_record, read_record, section
 from twisted_mail.syncing import Syncing, sync_directory
@@ -75,7 +76,7 @@ class Intake:
         """
         self._advance = advance
         with self._acting():
-            for parent in maildir.make_maildir_of(f"{self._path}/new/name"):
+            for parent in layout.make_maildir_of(f"{self._path}/new/name"):
                 sync_directory(parent)
             descriptor = open_record(self._path)
         try:
@@ -136,17 +137,8 @@ class Intake:
         if uid is not None and maildir.uid_of(name) != uid:
             final = maildir.keeping_uid(final, uid)
         place = f"new/{final}" if letter.is_new and not letter.flags else f"cur/{final}:2,{letter.flags}"
-
-        def write(descriptor: int) -> None:
-            with open(descriptor, "wb", buffering=0, closefd=False) as file:
-                rest = memoryview(octets)
-                while rest:
-                    rest = rest[file.write(rest) :]
-            if letter.seconds is not None:
-                os.utime(descriptor, (letter.seconds, letter.seconds))
-
         temporary = f"{self._path}/tmp/{name}.{os.urandom(4).hex()}"
-        return NewFile(write, temporary, [f"{self._path}/{place}"], maildir.make_maildir_of)
+        return NewFile(Octets(octets, letter.seconds), temporary, [f"{self._path}/{place}"], layout.make_maildir_of)
 
     def _name(self, uid: str | None, key: str, seconds: float) -> str:
         """What was a file's name stays one, with the time that is in it."""

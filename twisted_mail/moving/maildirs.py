@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.moving.letter import FLAGS, Letter
 from twisted_mail.moving.uidlists import uids_of
 
@@ -109,7 +109,7 @@ def listed(path: str, dovecot_format: str | None) -> tuple[list[str], list[str |
 
 def is_maildir(path: str) -> bool:
     """Whether there is one."""
-    return any(os.path.isdir(f"{path}/{name}") for name in maildir.FOLDERS)
+    return any(os.path.isdir(f"{path}/{name}") for name in layout.FOLDERS)
 
 
 def is_ours(path: str) -> bool:

@@ -25,8 +25,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_mail.content import Blocking, Message, SpilledBody, disk_refusal
-from twisted_mail.durable import Committer, Job, NewFile, Phase, Removal, Replacement, make_directory, new_directories
+from twisted_mail.committing.committer import Committer
+from twisted_mail.content import Blocking, Message, disk_refusal
+from twisted_mail.durable import (
+    FilesInTurn,
+    Job,
+    NewFile,
+    Phase,
+    Removal,
+    Replacement,
+    make_directory,
+    make_directory_of,
+)
+from twisted_mail.filecontents import Octets, SpilledBody
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, release_time
@@ -137,7 +148,7 @@ class Spool:
 
     def addition(
         self, envelope: Envelope, recipients: Iterable[Recipient], message: Message
-    ) -> tuple[QueueEntry, BothFiles]:
+    ) -> tuple[QueueEntry, FilesInTurn]:
         """A new entry, and what puts it on disk."""
         entry = new_entry(envelope, recipients, message, self._clock.seconds())
         return entry, addition(self.files, entry, message)
@@ -196,15 +207,15 @@ class Spool:
 
     async def rewrite(self, entry: QueueEntry) -> None:
         """Have *entry* on disk in place of what was there.  Raises OSError."""
-        write = envelope_writer(entry)
-        await self._committer.run(Replacement(write, self.files.temporary(), self.files.envelope(entry.id)), Phase.BOTH)
+        envelope = Replacement(_envelope_of(entry), self.files.temporary(), self.files.envelope(entry.id))
+        await self._committer.run(envelope, Phase.BOTH)
 
     async def remove(self, identifier: str) -> None:
         """It has left the queue, for good.  Raises OSError."""
         removal = Removal([self.files.envelope(identifier), self.files.message(identifier)])
         await self._committer.run(removal, Phase.PUBLISH)
-        if removal.failed:
-            raise removal.failed[0][1]
+        if removal.outcome.failed:
+            raise removal.outcome.failed[0][1]
 
     async def put_aside(self, identifier: str, why: Exception) -> None:
         """The message cannot be read: a person must look at it.  Raises OSError."""
@@ -281,31 +292,6 @@ class _SpoolDelivery:
         return None
 
 
-class BothFiles:
-    """A committer's job: body and envelope, the envelope last, because it alone makes the message queued."""
-
-    def __init__(self, body: NewFile, envelope: NewFile) -> None:
-        self._body = body
-        self._envelope = envelope
-
-    def write(self) -> Sequence[int]:
-        descriptors = list(self._body.write())
-        try:
-            return [*descriptors, *self._envelope.write()]
-        except BaseException:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            raise
-
-    def publish(self) -> Iterable[str]:
-        yield from self._body.publish()
-        yield from self._envelope.publish()
-
-    def undo(self) -> None:
-        self._envelope.undo()
-        self._body.undo()
-
-
 def new_entry(envelope: Envelope, recipients: Iterable[Recipient], message: Message, now: float) -> QueueEntry:
     """*message*, to be put into a queue at Unix time *now*."""
     due = release_time(envelope.options, now)
@@ -322,28 +308,16 @@ def new_entry(envelope: Envelope, recipients: Iterable[Recipient], message: Mess
     )
 
 
-def addition(files: SpoolFiles, entry: QueueEntry, message: Message) -> BothFiles:
+def addition(files: SpoolFiles, entry: QueueEntry, message: Message) -> FilesInTurn:
     """The job that puts *entry* into the queue, for a committer or `run_now`."""
-    body = NewFile(message.write_to, files.temporary(), [files.message(entry.id)], _make_folder)
-    envelope = NewFile(envelope_writer(entry), files.temporary(), [files.envelope(entry.id)], _make_folder)
-    return BothFiles(body, envelope)
+    body = NewFile(message.contents, files.temporary(), [files.message(entry.id)], make_directory_of)
+    envelope = NewFile(_envelope_of(entry), files.temporary(), [files.envelope(entry.id)], make_directory_of)
+    return FilesInTurn(body, envelope)  # the envelope alone makes the message queued
 
 
-def _make_folder(path: str) -> list[str]:
-    """In which the file at *path* is to be: somebody has removed it."""
-    return new_directories(os.path.dirname(path))
-
-
-def envelope_writer(entry: QueueEntry) -> Callable[[int], None]:
-    """What fills the envelope file, and gives it the due time of *entry*."""
-    text = encode(entry)
-
-    def write(descriptor: int) -> None:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(text)
-        os.utime(descriptor, (entry.due, entry.due))
-
-    return write
+def _envelope_of(entry: QueueEntry) -> Octets:
+    """The envelope file, with the due time of *entry*."""
+    return Octets(encode(entry), entry.due)
 
 
 def _sweep(path: str, now: float) -> None:

@@ -44,6 +44,7 @@ HAPPENINGS: Mapping[str, str] = {
     "mail.expired": "mail of an account was old enough to go",
     "page.asked": "somebody asked for a change at the web page",
     "worker.ended": "a process of the server died",
+    "committer.ended": "the process that writes messages to disk died, and a thread does its work",
     "fault": "something of ours failed",
     "journal.lost": "more happened than could be written",
 }

@@ -179,6 +179,7 @@ _TELLERS: Mapping[str, Callable[[_Words], str]] = {
     "junk.learned": lambda w: f"{w.account} moved {w.junk} messages into the junk folder and {w.good} out of it",
     "mail.expired": lambda w: f"{w.removed} old messages of {w.account} were removed, {w.announced} announced",
     "page.asked": lambda w: f"{w.user} at [{w.peer}] asked at the page {w.path} for: {w.what}",
+    "committer.ended": lambda w: f"the process that writes messages to disk died ({w.why}), a thread does its work",
     "worker.ended": lambda w: f"process {w.number} of the server died ({w.reason})",
     "fault": lambda w: f"a fault of this server: {w.text}",
     "journal.lost": lambda w: f"{w.count} records of the journal were lost",

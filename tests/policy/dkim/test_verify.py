@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, execute
 from tests.policy.dkim.vectors import KEYS, RFC_6376, RFC_8463
 from tests.policy.dkim.zones import NOW, Zone, keys, on_the_wire, result_of, shown, signed, verdicts, visible, zone_of
 from tests.targets import message
-from twisted_mail.content import MEMORY_BOUND, Message, SpilledBody
+from twisted_mail.content import Message
+from twisted_mail.filecontents import MEMORY_BOUND, SpilledBody
 from twisted_mail.policy.dkim.algorithms import Algorithm, new_key, public_octets
 from twisted_mail.policy.dkim.keyrecord import record_text
 from twisted_mail.policy.dkim.verify import MAX_SIGNATURES, verify

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted_mail.mailbox import maildir
+from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.junk.memory import opened_memory
 from twisted_mail.mailbox.junk.moves import Heard, junk_field_of, learn_message, read_beginning
 from twisted_mail.mailbox.junk.texts import unfolded
@@ -62,7 +62,7 @@ def move(path: str, name: str, *, to_junk: bool, now: float) -> Sequence[Heard]:
         relative = _found(source, name)
         octets = read_beginning(f"{source}/{relative}")
         new = relative if to_junk else f"new/{name}"
-        grown = maildir.make_maildir_of(f"{target}/{new}")
+        grown = layout.make_maildir_of(f"{target}/{new}")
         os.link(f"{source}/{relative}", f"{target}/{new}")
         for folder in (*grown, os.path.dirname(f"{target}/{new}")):
             sync_directory(folder)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from cryptography.hazmat.primitives import serialization
 from twisted.logger import Logger
 
 from twisted_mail.durable import Replacement, make_directory, run_now
+from twisted_mail.filecontents import Octets
 from twisted_mail.policy.dkim.algorithms import Algorithm, PrivateKey, new_key
 from twisted_mail.policy.dkim.rotation import KeyPair, Stage
 from twisted_mail.policy.dkim.sign import SigningKey
@@ -156,12 +157,4 @@ def _pem(key: PrivateKey) -> bytes:
 
 def _write(path: str, octets: bytes) -> None:
     """0600, synced."""
-    run_now(Replacement(_writer(octets), f"{path}.{os.urandom(6).hex()}", path))
-
-
-def _writer(octets: bytes) -> Callable[[int], None]:
-    def write(descriptor: int) -> None:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(octets)
-
-    return write
+    run_now(Replacement(Octets(octets), f"{path}.{os.urandom(6).hex()}", path))

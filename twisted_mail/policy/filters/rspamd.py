@@ -14,7 +14,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from twisted_mail.content import Message, SpilledBody
+from twisted_mail.content import Message
+from twisted_mail.filecontents import SpilledBody
 from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.message.header import without_field
 from twisted_mail.policy.filters.contract import FilterFailed, Inspection, Mail, in_time

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_mail.content import Blocking, Message, MessageBuilder, SpilledBody, disk_refusal
+from twisted_mail.content import Blocking, Message, MessageBuilder, disk_refusal
+from twisted_mail.filecontents import SpilledBody
 from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.policy.filters.contract import FilterFailed, Inspection, Mail, in_time
 from twisted_mail.policy.milter import codec

@@ -1,0 +1,173 @@
+"""The committer as a process that serves sees it, where it is a process of its own."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_mail.committing import wire
+from twisted_mail.committing.committer import MAX_BATCH, CommitterThread
+from twisted_mail.committing.wire import Answer, Order
+from twisted_mail.durable import Job, Phase
+
+
+class _Ordered:
+    """A phase of a job, and who waits for it."""
+
+    __slots__ = ("done", "job", "phase")
+
+    def __init__(self, job: Job, phase: Phase) -> None:
+        self.job = job
+        self.phase = phase
+        self.done: Deferred[None] = Deferred()
+
+
+@implementer(IReadDescriptor)
+class CommitterClient:
+    """One batch is with the process, and all that is ordered meanwhile is the next.
+
+    If the process ends, what it had fails as after a crash (it may be done, or not), and a thread does the rest.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: ReactorBase, process: socket.socket) -> None:
+        """*process*: see CommitterProcess.new_client."""
+        self._reactor = reactor
+        self._socket = process
+        self._receiver = wire.Receiver(process)
+        self._waiting: list[_Ordered] = []
+        self._sent: list[_Ordered] = []
+        self._calls = False
+        """`_send` will be called in this turn of the reactor."""
+        self._prepared: dict[int, Job] = {}
+        """What the process keeps, by number."""
+        self._thread: CommitterThread | None = None
+        """What does the work of a process that has ended."""
+
+    def start(self) -> None:
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Finish what waits.  Blocks until then."""
+        while self._thread is None and (self._sent or self._waiting):
+            if self._sent:
+                self.doRead()
+            else:
+                self._send()
+        if self._thread is not None:
+            self._thread.stop()
+        else:
+            self._leave()
+
+    def run(self, job: Job, phase: Phase) -> Deferred[None]:
+        """See Committer."""
+        if self._thread is not None:
+            return self._run_in(self._thread, job, phase)
+        ordered = _Ordered(job, phase)
+        self._waiting.append(ordered)
+        if not self._sent and not self._calls:
+            # once all is there that this turn of the reactor brings
+            self._calls = True
+            self._reactor.callLater(0, self._send)
+        return ordered.done
+
+    def discard(self, job: Job) -> None:
+        """See Committer."""
+        self.run(job, Phase.DISCARD).addErrback(lambda failure: None)  # a file in tmp/ is swept later
+
+    def _send(self) -> None:
+        self._calls = False
+        if self._sent or not self._waiting:
+            return
+        self._sent, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+        try:
+            wire.send(self._socket, [self._order(each) for each in self._sent])
+        except OSError as error:
+            self._lose(error)
+        except Exception as error:  # noqa: BLE001 (our fault: a job that cannot be pickled)
+            sent, self._sent = self._sent, []
+            for each in sent:
+                each.done.errback(error)
+
+    def _order(self, ordered: _Ordered) -> Order:
+        job, phase = ordered.job, ordered.phase
+        number = id(job)
+        if self._prepared.pop(number, None) is not None:
+            return number, phase.value, None
+        if phase is Phase.PREPARE:
+            self._prepared[number] = job
+        return number, phase.value, job
+
+    def _take(self, answer: Answer) -> None:
+        sent, self._sent = self._sent, []
+        self._send()
+        for place, ordered in enumerate(sent):
+            error, outcome = (answer, None) if isinstance(answer, OSError) else answer.get(place, (None, None))
+            if outcome is not None:
+                ordered.job.outcome = outcome
+            if error is None:
+                ordered.done.callback(None)
+                continue
+            if ordered.phase is Phase.PREPARE:
+                self._prepared.pop(id(ordered.job), None)
+            ordered.done.errback(error)
+
+    # ---- what the reactor calls
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return "committer"
+
+    def doRead(self) -> None:
+        try:
+            for answer in self._receiver.receive():
+                self._take(answer)
+        except (EOFError, OSError) as error:
+            self._lose(error)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Only the reactor itself can have found that; the next read says so, too."""
+
+    # ---- when the process has ended
+
+    def _lose(self, error: Exception) -> None:
+        self._log.error(
+            "the committer's process has ended ({why}), a thread does its work",
+            event="committer.ended",
+            why=repr(error),
+        )
+        self._leave()
+        self._thread = CommitterThread(self._reactor)
+        self._thread.start()
+        sent, waiting = self._sent, self._waiting
+        self._sent, self._waiting = [], []
+        for ordered in sent:
+            ordered.done.errback(_ended())
+        for ordered in waiting:
+            self._run_in(self._thread, ordered.job, ordered.phase).chainDeferred(ordered.done)
+
+    def _run_in(self, thread: CommitterThread, job: Job, phase: Phase) -> Deferred[None]:
+        done: Deferred[None]
+        if self._prepared.pop(id(job), None) is None:
+            return thread.run(job, phase)
+        done = Deferred()
+        done.errback(_ended())
+        return done
+
+    def _leave(self) -> None:
+        self._reactor.removeReader(self)
+        self._socket.close()
+
+
+def _ended() -> OSError:
+    return OSError(errno.EIO, "the committer's process has ended")

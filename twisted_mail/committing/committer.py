@@ -1,0 +1,88 @@
+"""The committer: takes all jobs that wait as one batch; so a batch shares its syncs, and a lone job waits for nobody.
+
+Promise: when the Deferred of a job fires, what the job did survives a power cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+
+from twisted_mail.durable import Entry, Job, Phase, run_batch
+from twisted_mail.syncing import Syncing
+
+MAX_BATCH = 250
+"""Jobs a batch: bounds open descriptors, and the wait of the first job for the last."""
+
+
+class Committer(Protocol):
+    """What everybody else sees of it.  Belongs to the reactor's thread."""
+
+    def run(self, job: Job, phase: Phase) -> Deferred[None]:
+        """Fires when that phase of *job* is durable; fails with OSError, and then nothing of the job is left."""
+
+    def discard(self, job: Job) -> None:
+        """Undo *job*, which was prepared, when its turn comes."""
+
+
+class CommitterThread:
+    """Runs jobs in a thread of this process."""
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._waiting: SimpleQueue[_Order | None] = SimpleQueue()
+        self._syncing = Syncing()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        self._thread = Thread(target=self._work, name="committer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, then end the thread.  Blocks until then."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def run(self, job: Job, phase: Phase) -> Deferred[None]:
+        """See Committer."""
+        done: Deferred[None] = Deferred()
+        self._waiting.put((Entry(job, phase), done))
+        return done
+
+    def discard(self, job: Job) -> None:
+        """See Committer."""
+        self.run(job, Phase.DISCARD)
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            stopping = False
+            while len(batch) < MAX_BATCH and not self._waiting.empty():
+                order = self._waiting.get()
+                if order is None:
+                    stopping = True
+                    break
+                batch.append(order)
+            run_batch([entry for entry, _ in batch], self._syncing)
+            self._reactor.callFromThread(_answer, batch)
+            if stopping:
+                break
+
+
+_Order = tuple[Entry, "Deferred[None]"]
+
+
+def _answer(batch: Sequence[_Order]) -> None:
+    """Back in the reactor's thread."""
+    for entry, done in batch:
+        if entry.error is None:
+            done.callback(None)
+        else:
+            done.errback(entry.error)
