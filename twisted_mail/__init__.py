@@ -1,1 +1,1 @@
-"""A mail server in one process: SMTP in, submission, POP3 out, plain Maildirs.  Start reading at interfaces.py."""
+"""A mail server in one command: SMTP in, submission, POP3 out, plain Maildirs.  Start reading at interfaces.py."""

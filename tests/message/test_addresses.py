@@ -15,7 +15,8 @@ def test_names_and_addresses_of_all_fields() -> None:
 
 def test_comments_that_are_nested_without_end_have_no_address() -> None:
     for value in ("(" * 5000 + "a@example.org", "a@example.org" + "(" * 5000, "<" + "(" * 5000 + "a@example.org>"):
-        assert listed_addresses([value]) == []
+        # versions of the library differ in whether they say that there is one without an address
+        assert [address for _, address in listed_addresses([value]) if address] == []
 
 
 @given(st.text('()<>@,;:"\\.[] a', max_size=200))
