@@ -35,8 +35,8 @@ from twisted_mail.committing.wire import pack
 from twisted_mail.config import Config, load
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, format_log, line_format_of
-from twisted_mail.outgoing import read_routes
 from twisted_mail.protocols.limits import LocalCounts
+from twisted_mail.smarthosts import read_routes
 
 USERS = 100
 READERS = 20

@@ -69,6 +69,7 @@ HOUSE = {
     "reloading",
     "running",
     "outgoing",
+    "smarthosts",
     "signing",
     "securing",
     "pickup",

@@ -1,4 +1,4 @@
-"""What the [relay] section makes of the queue: lines, bounds, retries and smarthosts."""
+"""What the [relay] section makes of the queue: lines, bounds and retries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.config import Config, ConfigError, load
-from twisted_mail.outgoing import Lines, read_routes, retry_policies
+from twisted_mail.config import Config, load
+from twisted_mail.outgoing import Lines, retry_policies
+from twisted_mail.smarthosts import read_routes
 from twisted_mail.smtp.address import parse_address
 
 ALICE, BOB = parse_address("alice@example.org"), parse_address("bob@example.com")
@@ -97,24 +98,3 @@ class RetryPoliciesTests(RelayCase):
     def test_delays_are_not_reported_where_that_is_off(self) -> None:
         policies = retry_policies(self.config('[relay]\ndelay_report_after = "off"').relay)
         self.assertIsNone(policies.of("a.example").delay_report_after)
-
-
-class SmarthostTests(RelayCase):
-    def test_password_that_cannot_be_read_is_told_with_its_section(self) -> None:
-        smarthost = 'smarthost = "tcp:192.0.2.1"\nsmarthost_user = "u"\nsmarthost_password_file = "gone"\n'
-        for section in ("[relay]", '[relay.senders."example.org"]'):
-            with self.assertRaises(ConfigError) as caught:
-                read_routes(self.config(f"{section}\n{smarthost}"))
-            self.assertIn(f"{section} smarthost cannot be used", str(caught.exception))
-            self.assertIn("gone", str(caught.exception))
-
-    def test_login_of_a_sender_is_its_own(self) -> None:
-        config = self.config(
-            '[relay.senders."example.org"]\nsmarthost = "tcp:192.0.2.1"\n'
-            'smarthost_user = "org"\nsmarthost_password_file = "password"\n'
-        )
-        route = read_routes(config).find(ALICE, "there.example")
-        assert route is not None
-        assert route.login is not None
-        self.assertEqual(("org", "secret"), (route.login.user, route.login.password))
-        self.assertIsNone(read_routes(config).find(BOB, "there.example"))

@@ -278,6 +278,11 @@ class Config:
         return os.path.join(self.server_folder, "journal")
 
     @property
+    def queue_folder(self) -> str:
+        """Mail for other domains that waits (queue/spool.py)."""
+        return os.path.join(self.server_folder, "queue")
+
+    @property
     def reputation_file(self) -> str:
         """What users have said of the mail from where (policy/reputation.py)."""
         return os.path.join(self.server_folder, "reputation.sqlite")

@@ -6,6 +6,7 @@ import resource
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 from twisted.cred.portal import Portal
 from twisted.internet.base import ReactorBase
@@ -19,13 +20,15 @@ from twisted_mail.networks import Networks
 from twisted_mail.offering import session_options
 from twisted_mail.pop3.server import SessionOptions as POP3Options
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Listener, Silence
-from twisted_mail.protocols.http import WebSite
 from twisted_mail.protocols.limits import ConnectionLimits, HostCounts
 from twisted_mail.protocols.pop3 import POP3Server, POP3Service
 from twisted_mail.protocols.proxy import ProxyFactory
 from twisted_mail.protocols.rates import Rate
 from twisted_mail.protocols.smtp import SMTPServer, SMTPService
 from twisted_mail.protocols.tls import Certificates
+
+if TYPE_CHECKING:
+    from twisted_mail.protocols.http import WebSite
 
 OTHER_DESCRIPTORS = 100
 """Open files that are no connection's."""
@@ -36,7 +39,7 @@ SMTP_IDLE = 300.0
 POP3_IDLE = 600.0
 """Seconds (RFC 1939 §3)."""
 
-Door = ConnectionFactory | WebSite | ProxyFactory
+Door: TypeAlias = "ConnectionFactory | WebSite | ProxyFactory"
 """What makes the connections of one service; has `finish` and `drain`."""
 
 Build = Callable[[Listener, Callable[[Connection], None]], Connection]

@@ -1,4 +1,7 @@
-"""Filters by others and filters in Python, put together: for each listener a target behind those that watch it."""
+"""Filters by others and filters in Python, put together: for each listener a target behind those that watch it.
+
+Each kind of filter is imported where one is made: most servers have none or one, and they bring libraries along.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,7 @@ from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.filterconfig import Filter
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.policy.filters import contract
-from twisted_mail.policy.filters.clamav import ClamAV, ClamAVOptions
 from twisted_mail.policy.filters.filtered import Filtered, Stage
-from twisted_mail.policy.filters.python import PythonFilter, find_plugin
-from twisted_mail.policy.filters.rspamd import Rspamd
-from twisted_mail.policy.milter.asked import Milter, MilterOptions
 from twisted_mail.protocols.stream import Stream, StreamFactory
 
 
@@ -49,6 +48,8 @@ class Filtering:
         return Stage(name, _KINDS[each.kind](self, name, each), each.consequence)
 
     def _python(self, name: str, each: Filter) -> contract.Filter:
+        from twisted_mail.policy.filters.python import PythonFilter, find_plugin
+
         try:
             plugin = find_plugin(name)
         except LookupError as error:
@@ -56,6 +57,8 @@ class Filtering:
         return PythonFilter(plugin, each.timeout, self._reactor)
 
     def _milter(self, name: str, each: Filter) -> contract.Filter:
+        from twisted_mail.policy.milter.asked import Milter, MilterOptions
+
         options = MilterOptions(
             self._connection(name, each),
             self._config.hostname,
@@ -68,9 +71,13 @@ class Filtering:
         return Milter(options)
 
     def _rspamd(self, name: str, each: Filter) -> contract.Filter:
+        from twisted_mail.policy.filters.rspamd import Rspamd
+
         return Rspamd(self._endpoint(name, each), self._config.hostname, each.timeout, self._reactor)
 
     def _clamav(self, name: str, each: Filter) -> contract.Filter:
+        from twisted_mail.policy.filters.clamav import ClamAV, ClamAVOptions
+
         return ClamAV(ClamAVOptions(self._connection(name, each), each.timeout, self._disk, self._reactor))
 
     def _connection(self, name: str, each: Filter) -> Callable[[], Awaitable[Stream]]:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
-from twisted_mail.domainreports import DomainReports
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks
 from twisted_mail.policy.acquaintances import Acquaintances
-from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.checked import Checked, CheckOptions, forget
-from twisted_mail.policy.counting import noting
-from twisted_mail.policy.dmarcreports import DMARCReports
 from twisted_mail.policy.dns import CachedLookups, Lookups
-from twisted_mail.policy.findings import Handling
+from twisted_mail.policy.findings import Action, Findings, Handling
 from twisted_mail.policy.greylist import Greylist, Greylisting, Terms
 from twisted_mail.policy.judging import Judge
 from twisted_mail.policy.lists import AddressLists
 from twisted_mail.policy.reputation import Reputation
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import parse_address
+
+if TYPE_CHECKING:
+    from twisted_mail.domainreports import DomainReports
+    from twisted_mail.policy.aggregate import Row
 
 DMARC = "dmarc"
 """The attribute of a domain: a `Handling`."""
@@ -43,6 +44,7 @@ class Incoming:
         self._reactor = reactor
         self._lookups: Lookups | None = None
         self._reports: DomainReports[Row] | None = None
+        self._note: Callable[[Findings, Action], None] = forget
         self._acquaintances = Acquaintances(reputation, disk, reactor)
         self._greylist: Greylist | None = None
         if not config.checks.enabled or config.file is None:  # demo mode asks nobody
@@ -53,8 +55,18 @@ class Incoming:
             terms = Terms(junk.greylist_points, junk.greylist_delay, junk.greylist_memory)
             self._greylist = Greylist(config.greylist_file, terms)
         if config.checks.reports_from:
-            kind = DMARCReports(self._lookups, parse_address(config.checks.reports_from), config.hostname)
-            self._reports = DomainReports(config, "dmarc", Row, kind, self._lookups, disk, reactor)
+            self._report(config.checks.reports_from, self._lookups)
+
+    def _report(self, sender: str, lookups: Lookups) -> None:
+        # imported late: few servers do, and what composes reports and sends them takes 2 MiB
+        from twisted_mail.domainreports import DomainReports
+        from twisted_mail.policy.aggregate import Row
+        from twisted_mail.policy.counting import noting
+        from twisted_mail.policy.dmarcreports import DMARCReports
+
+        kind = DMARCReports(lookups, parse_address(sender), self._config.hostname)
+        self._reports = DomainReports(self._config, "dmarc", Row, kind, lookups, self._disk, self._reactor)
+        self._note = noting(self._reports.counting)
 
     def checked(self, target: IDeliveryTarget) -> IDeliveryTarget:
         """*target* as strangers get it."""
@@ -68,7 +80,7 @@ class Incoming:
             frozenset(checks.trusted_sealers),
             self._lists(self._lookups),
             self._judge(),
-            forget if self._reports is None else noting(self._reports.counting),
+            self._note,
         )
         return Checked(target, options, self._lookups, self._disk, self._reactor, SystemRandom())
 

@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
@@ -33,15 +34,17 @@ from twisted_mail.filtering import check_filters
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing
-from twisted_mail.outgoing import read_routes
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
 from twisted_mail.reloading import rebound, takeable
 from twisted_mail.running import RunFile
-from twisted_mail.serving import Serving
+from twisted_mail.smarthosts import read_routes
 from twisted_mail.tlsfiles import read_material
 from twisted_mail.workers import Workers
+
+if TYPE_CHECKING:
+    from twisted_mail.serving import Serving
 
 SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "web", "https")
 """The names of [listen] that are served."""
@@ -97,7 +100,7 @@ class MailServer(Service):
         if self._material is None:
             self.log.warn("{text}", text=_without_tls(config))
         self._running = self._new(config, self._material, self._routes, self._bound)
-        if config.stays_here and isinstance(self._running, Serving):
+        if config.stays_here and not isinstance(self._running, Workers):
             password = demo.make_account(self._running.house.directory)
         await self._running.open()
         self._run_file.open()
@@ -120,6 +123,9 @@ class MailServer(Service):
         """The service with one configuration, not open yet."""
         if config.workers > 1:
             return Workers(config, material, routes, bound, self._reactor)
+        # imported late: the parent of workers does without all that serves
+        from twisted_mail.serving import Serving
+
         if self._neighbours is None:
             self._neighbours = self._alone()
         certificates = Certificates(material) if material else None

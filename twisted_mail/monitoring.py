@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.exposition import Kind, Metric, Values, exposition
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.queue.census import Census, census
 from twisted_mail.queue.spool import SpoolFiles
 from twisted_mail.records.counters import COUNTED, Numbers, total
@@ -174,7 +173,7 @@ def _situation(config: Config, now: float) -> Situation:
     disk = os.statvfs(config.data)
     return Situation(
         total(config.run_folder),
-        census(SpoolFiles(queue_folder(config)), now),
+        census(SpoolFiles(config.queue_folder), now),
         disk.f_bavail * disk.f_frsize,
         disk.f_favail if disk.f_files else 1,  # some file systems do not count them
         _certificate_left(config.tls.certificate, now),

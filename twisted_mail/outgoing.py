@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
@@ -10,14 +9,13 @@ from typing import Any
 
 from twisted_mail.auth.directory import Directory
 from twisted_mail.committing.committer import Committer
-from twisted_mail.config import Config, ConfigError
+from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.delivery.homeward import Homeward
 from twisted_mail.delivery.mx import MXResolver
 from twisted_mail.delivery.relay import Relay as RelayTarget
-from twisted_mail.delivery.routes import Routes, parse_smarthost, read_password
+from twisted_mail.delivery.routes import Routes
 from twisted_mail.interfaces import IDeliveryTarget
-from twisted_mail.policy.tlsreports import noting
 from twisted_mail.protocols.clienttls import unverified, verified
 from twisted_mail.protocols.destination import Destination
 from twisted_mail.protocols.smtpclient import ClientOptions
@@ -28,33 +26,11 @@ from twisted_mail.queue.rounds import QueueOptions
 from twisted_mail.queue.scheduler import Scheduler
 from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.suppression import Suppressing, Suppression
-from twisted_mail.relayconfig import Relay, RelayDomain, RelaySender
+from twisted_mail.relayconfig import Relay, RelayDomain
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.securing import sts_policies, tls_reports, transport_policies
 from twisted_mail.signing import signed
 from twisted_mail.smtp.address import Address
-from twisted_mail.tlsoutcome import forget
-
-
-def queue_folder(config: Config) -> str:
-    return os.path.join(config.server_folder, "queue")
-
-
-def read_routes(config: Config) -> Routes:
-    """Which mail goes to servers that the configuration names, with the passwords for them.  Raises ConfigError."""
-    relay = config.relay
-    senders = {name: _read_smarthost(each, f'[relay.senders."{name}"]') for name, each in relay.senders.items()}
-    return Routes(config.routes, _read_smarthost(relay, "[relay]"), senders)
-
-
-def _read_smarthost(section: Relay | RelaySender, name: str) -> Destination | None:
-    if not section.smarthost:
-        return None
-    try:
-        password = read_password(section.smarthost_password_file) if section.smarthost_password_file else ""
-        return parse_smarthost(section.smarthost, section.smarthost_user, password)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{name} smarthost cannot be used: {error}") from error
 
 
 def retry_policies(relay: Relay) -> RetryPolicies:
@@ -104,17 +80,15 @@ class Outgoing:
 
     def __init__(self, config: Config, routes: Routes, committer: Committer, disk: Blocking, reactor: Any) -> None:
         """*disk*: how to wait for it; *reactor*: everything that a client endpoint and a clock need."""
-        self._spool = Spool(queue_folder(config), committer, disk, reactor)
+        self._spool = Spool(config.queue_folder, committer, disk, reactor)
         self.target = signed(config, self._spool, disk, reactor)
         """For what is to leave."""
         options = ClientOptions(reactor, config.hostname, disk, verified(), unverified())
         resolver = MXResolver(dns_resolver(config.dns.servers, reactor), reactor, config.hostname, SystemRandom())
         self._policies = sts_policies(config, disk, reactor)
         security = transport_policies(config, self._policies, reactor)
-        self._reports = tls_reports(config, disk, reactor)
-        pool = ConnectionPool(
-            options, forget if self._reports is None else noting(self._reports.counting, self._reports.lookups)
-        )
+        self._reports, note = tls_reports(config, disk, reactor)
+        pool = ConnectionPool(options, note)
         self._relay = RelayTarget(routes, resolver, pool, security, self.target, policies=security)
         self._config = config
         self._lines = Lines(config.relay, routes)
@@ -128,7 +102,7 @@ class Outgoing:
         """
         policies = retry_policies(self._config.relay)
         options = QueueOptions(self._config.hostname, self._lines.bounds(), policies, partial(self._line, users))
-        relayed = Suppressing(self._relay, Suppression(queue_folder(self._config)), self._clock)
+        relayed = Suppressing(self._relay, Suppression(self._config.queue_folder), self._clock)
         target = Homeward(users, home, relayed)
         self._scheduler = Scheduler(self._spool, target, home, options, self._clock)
         self._scheduler.start()

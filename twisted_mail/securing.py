@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from twisted_mail.auth.directory import Directory
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
-from twisted_mail.domainreports import DomainReports
 from twisted_mail.policy.dns import CachedLookups
 from twisted_mail.policy.sts.files import PolicyFiles
 from twisted_mail.policy.sts.policies import Policies
 from twisted_mail.policy.sts.text import Mode, Policy
-from twisted_mail.policy.tlsreport import TLSSession
-from twisted_mail.policy.tlsreports import TLSReports
 from twisted_mail.protocols.httpsclient import HTTPSClient
 from twisted_mail.resolving import dns_resolver
 from twisted_mail.smtp.address import parse_address
+from twisted_mail.tlsoutcome import NoteOutcome, forget
 
 if TYPE_CHECKING:
+    from twisted_mail.domainreports import DomainReports
     from twisted_mail.policy.dane.policies import Strongest
+    from twisted_mail.policy.tlsreport import TLSSession
 
 MTA_STS = "mta-sts"
 """The attribute of a domain of ours: a `Mode`."""
@@ -69,13 +69,22 @@ def transport_policies(config: Config, policies: Policies | None, reactor: Any) 
     return Strongest(DanePolicies(SecureDNS(*resolver, reactor)), policies)
 
 
-def tls_reports(config: Config, disk: Blocking, reactor: Any) -> DomainReports[TLSSession] | None:
-    """Who wants to hear how TLS went on the way to them; None: the configuration says that nobody is told."""
+def tls_reports(config: Config, disk: Blocking, reactor: Any) -> tuple[DomainReports[TLSSession] | None, NoteOutcome]:
+    """Who wants to hear how TLS went on the way to them, and what counts it for them.
+
+    None: the configuration says that nobody is told.
+    """
     if not config.checks.reports_from:
-        return None
+        return None, forget
+    # imported late: few servers report, and what composes reports takes 1 MiB
+    from twisted_mail.domainreports import DomainReports
+    from twisted_mail.policy.tlsreport import TLSSession
+    from twisted_mail.policy.tlsreports import TLSReports, noting
+
     lookups = CachedLookups(dns_resolver(config.dns.servers, reactor), reactor)
     kind = TLSReports(lookups, parse_address(config.checks.reports_from), config.hostname)
-    return DomainReports(config, "tlsrpt", TLSSession, kind, lookups, disk, reactor)
+    reports = DomainReports(config, "tlsrpt", TLSSession, kind, lookups, disk, reactor)
+    return reports, noting(reports.counting, lookups)
 
 
 def _validating_resolver(config: Config) -> tuple[str, int] | None:

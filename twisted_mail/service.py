@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
@@ -15,11 +16,10 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from twisted_mail import demo
-from twisted_mail.administration.administrator import page_portal
-from twisted_mail.administration.own import Means
 from twisted_mail.admission import Admission, Avatars
 from twisted_mail.auth.directory import Directory
 from twisted_mail.capturing import CapturedFiles, Everybody, captures
+from twisted_mail.committing.committer import Committer
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking, MessageBuilder
 from twisted_mail.delivery.forwarding import ReturnPaths
@@ -44,7 +44,6 @@ from twisted_mail.mailboxes import Mailboxes, Timer
 from twisted_mail.message.identifier import message_id
 from twisted_mail.monitoring import Monitoring
 from twisted_mail.neighbours import Neighbours
-from twisted_mail.outgoing import Outgoing
 from twisted_mail.pickup import Pickup
 from twisted_mail.policy.reputation import Reputation
 from twisted_mail.protocols.rates import Rate
@@ -53,7 +52,9 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.reply import Reply
 from twisted_mail.smtp.srs import SenderRewriting
 from twisted_mail.web.challenges import Challenges
-from twisted_mail.webservice import WebService
+
+if TYPE_CHECKING:
+    from twisted_mail.outgoing import Outgoing
 
 FINISH = 10.0
 """Seconds that what is under way has at shutdown."""
@@ -96,9 +97,8 @@ class House:
 
         # where a message goes
         users = self._users()
-        self._outgoing: Outgoing | None = None
-        if config.relay.enabled and not config.stays_here:
-            self._outgoing = Outgoing(config, routes, committer, disk, reactor)
+        sends = config.relay.enabled and not config.stays_here
+        self._outgoing = self._send(routes, committer) if sends else None
         outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
         return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
         mailboxes = self._mailboxes.target(users, return_paths)
@@ -130,6 +130,11 @@ class House:
         self._timers = self._watch_and_show(admission, certificates) if neighbours.leads else ()
         self.factories = self._doors.factories
 
+    def _send(self, routes: Routes, committer: Committer) -> Outgoing:
+        from twisted_mail.outgoing import Outgoing  # late: 2 MiB, and a server that only receives does without
+
+        return Outgoing(self._config, routes, committer, self._disk, self._reactor)
+
     def _avatars(self, users: IUsers, arriving: IDeliveryTarget) -> Avatars:
         """What becomes of mail on its way here depends on who brings it."""
         config, reactor = self._config, self._reactor
@@ -153,8 +158,19 @@ class House:
 
     def _watch_and_show(self, admission: Admission, certificates: Certificates | None) -> tuple[Timer, ...]:
         """The pages become doors; the timers are returned."""
+        config, limits = self._config, self._doors.limits
+        monitoring = Monitoring(config, lambda: limits.open, self._disk, self._reactor)
+        if config.listen.web or config.listen.https:
+            self._show(monitoring, admission, certificates)
+        return (*self._mailboxes.timers(self._reputation), monitoring)
+
+    def _show(self, monitoring: Monitoring, admission: Admission, certificates: Certificates | None) -> None:
+        # imported late: they and their libraries are 7 MiB, which a server without pages does not need
+        from twisted_mail.administration.administrator import page_portal
+        from twisted_mail.administration.own import Means
+        from twisted_mail.webservice import WebService
+
         config, reactor, disk, limits = self._config, self._reactor, self._disk, self._doors.limits
-        monitoring = Monitoring(config, lambda: limits.open, disk, reactor)
         means = Means(config, self.directory, admission.passwords, self._reputation, disk, self._hashing, reactor)
         people = page_portal(means, monitoring)
         captured = CapturedFiles(config, disk) if config.capture else None
@@ -163,7 +179,6 @@ class House:
         )
         for name, site in web.factories.items():
             self._doors.add(name, site)
-        return (*self._mailboxes.timers(self._reputation), monitoring)
 
     def _route(self) -> IDeliveryTarget:
         """For what is written by those whom the router itself delivers to."""

@@ -42,11 +42,11 @@ from twisted_mail.config import Config, load
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.mailbox.store import maildir_of
 from twisted_mail.neighbours import Neighbours
-from twisted_mail.outgoing import read_routes
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.reloading import rebound
 from twisted_mail.serving import Serving
+from twisted_mail.smarthosts import read_routes
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.tlsfiles import read_material
 

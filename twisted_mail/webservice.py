@@ -18,8 +18,9 @@ from twisted_mail.protocols.http import WebOptions, WebSite
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.securing import published
-from twisted_mail.web import capture, challenges, mtasts
+from twisted_mail.web import capture, challengepage, mtasts
 from twisted_mail.web.capture import CapturePages, Mailbox
+from twisted_mail.web.challengepage import ChallengePage
 from twisted_mail.web.challenges import Challenges
 from twisted_mail.web.console import Entrance, console
 from twisted_mail.web.discovery import HELP, POX, Discovery
@@ -89,7 +90,7 @@ class WebService:
             "/metrics": Page(get=self._watching.show_metrics),
             "/health": Page(get=self._watching.show_health),
             mtasts.PATH: Page(get=PolicyPage(partial(published, self._config, self._users)).show),
-            challenges.PATH: Page(get=self._challenges.show),
+            challengepage.PATH: Page(get=ChallengePage(self._challenges).show),
             **self._console(),
             **(CapturePages(self._captured).table if self._captured is not None else {}),
         }

@@ -8,7 +8,6 @@ from tests.queue.queueing import new_spool, now, put
 from tests.web.visitor import VisitorTestCase
 from twisted_mail.administration.queue import INTERVAL, PATIENCE, Queue
 from twisted_mail.affairs import QueueChange, RefusedChange
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.queue import requests
 from twisted_mail.queue.requests import Verb
 
@@ -16,8 +15,8 @@ from twisted_mail.queue.requests import Verb
 class QueueTests(VisitorTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.spool = new_spool(queue_folder(self.config), self.clock)
-        self.folder = queue_folder(self.config)
+        self.spool = new_spool(self.config.queue_folder, self.clock)
+        self.folder = self.config.queue_folder
         now(put(self.spool, "bob@example.net"))
         (self.identifier,) = self.spool.files.identifiers()
         requests.done(self.folder, self.identifier, Verb.NEW)

@@ -11,8 +11,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import Interface, implementer
 from zope.interface.verify import verifyObject
 
-from twisted_mail.affairs import IOwnAffairs
-from twisted_mail.auth.realm import MailRealm, PageRealm
+from twisted_mail.auth.realm import MailRealm
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop, MaildropLocked
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -111,19 +110,3 @@ class RealmTests(TestCase):
             (b"alice@example.org", IMaildrop),
         ):
             self.failureResultOf(self.avatar(avatar_id, interface), NotImplementedError)
-
-
-class PageRealmTests(TestCase):
-    def setUp(self) -> None:
-        self.realm = PageRealm(lambda account, origin: (account, origin))  # type: ignore[arg-type, return-value]
-
-    def test_a_user_gets_what_is_made_for_the_account(self) -> None:
-        verifyObject(IRealm, self.realm)
-        login = self.realm.requestAvatar(b"alice@example.org", ORIGIN, IOwnAffairs)
-        interface, avatar, log_out = self.successResultOf(login)
-        self.assertEqual((IOwnAffairs, (ALICE, ORIGIN)), (interface, avatar))
-        log_out()
-
-    def test_strangers_get_nothing_and_users_no_mail(self) -> None:
-        for avatar_id, interface in ((ANONYMOUS, IOwnAffairs), (b"alice@example.org", IMaildrop)):
-            self.failureResultOf(self.realm.requestAvatar(avatar_id, ORIGIN, interface), NotImplementedError)

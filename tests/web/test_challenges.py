@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.certificates import Issuer
 from tests.web.asking import ask, site_of
 from twisted_mail.protocols.tls import Certificates, TLSMaterial
-from twisted_mail.web.challenges import PATH, Challenges, Kind
+from twisted_mail.web.challengepage import PATH, ChallengePage
+from twisted_mail.web.challenges import Challenges, Kind
 from twisted_mail.web.pages import Page, Pages
 
 
@@ -15,7 +16,7 @@ class ChallengesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.certificates = Certificates(TLSMaterial(Issuer().identity("mail.example.org")))
         self.challenges = Challenges(self.certificates)
-        self.site = site_of(Pages({PATH: Page(get=self.challenges.show)}))
+        self.site = site_of(Pages({PATH: Page(get=ChallengePage(self.challenges).show)}))
 
     def test_a_file_is_there_under_its_token_while_it_is_published(self) -> None:
         with (

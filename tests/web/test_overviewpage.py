@@ -8,7 +8,6 @@ from twisted.internet.task import Clock
 
 from tests.queue.queueing import new_spool, now, put
 from tests.web.visitor import ALICE, VisitorTestCase
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.records.live import MINUTES, Minute
 
 QUIET = Minute(0.0, 0, 0, 0, 0, 0, 0, 0, None)
@@ -20,7 +19,7 @@ class OverviewTests(VisitorTestCase):
         self.monitoring._day._minutes.extend(minutes)
 
     def test_the_facts_are_those_of_now(self) -> None:
-        now(put(new_spool(queue_folder(self.config), Clock()), "x@else.example"))
+        now(put(new_spool(self.config.queue_folder, Clock()), "x@else.example"))
         text = self.visitor(ALICE).get("/admin").text
         for name, value in (("Health", "well"), ("Here", "domains 1, accounts 2"), ("In the queue", "1")):
             self.assertIn(f'<th scope="row">{name}</th><td>{value}</td>', text)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from tests.queue.queueing import new_spool, now, put
 from tests.web.visitor import ALICE, VisitorTestCase
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.queue.entry import LastAttempt
 from twisted_mail.relayconfig import Relay
 from twisted_mail.smtp.reply import Reply
@@ -20,7 +19,7 @@ class QueuePageTests(VisitorTestCase):
 
     def queue(self, *recipients: str) -> str:
         """Its id."""
-        spool = new_spool(queue_folder(self.config), self.clock)
+        spool = new_spool(self.config.queue_folder, self.clock)
         before = set(spool.files.identifiers()) if os.path.isdir(spool.files.messages) else set()
         now(put(spool, *recipients))
         (identifier,) = set(spool.files.identifiers()) - before
@@ -28,7 +27,7 @@ class QueuePageTests(VisitorTestCase):
 
     def said(self, identifier: str, reply: str) -> None:
         """That to all recipients, at an attempt."""
-        spool = new_spool(queue_folder(self.config), self.clock)
+        spool = new_spool(self.config.queue_folder, self.clock)
         entry = spool.files.read(identifier)
         last = LastAttempt(1.0, Reply(451, "4.1", reply), "mx.example.net", "C: QUIT", by_remote=True)
         recipients = tuple(replace(each, attempts=1, last=last) for each in entry.recipients)

@@ -15,9 +15,8 @@ from twisted_mail.administration.people import People
 from twisted_mail.administration.queue import Queue
 from twisted_mail.administration.records import Records
 from twisted_mail.affairs import IAdministration, IChecks, IOverview, IOwnAffairs, IPeople, IQueue, IRecords
-from twisted_mail.auth.realm import PageRealm
+from twisted_mail.auth.pagerealm import PageRealm
 from twisted_mail.monitoring import Monitoring
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -52,7 +51,7 @@ class Administration(OwnAffairs):
         self.overview: IOverview = everything.overview
         self.people: IPeople = People(account, means, config.data, everything.administrators)
         sends = config.relay.enabled and config.file is not None
-        self.queue: IQueue | None = Queue(queue_folder(config), means) if sends else None
+        self.queue: IQueue | None = Queue(config.queue_folder, means) if sends else None
         self.records: IRecords | None = Records(config.journal_folder, means) if config.journal.keep else None
         self.checks: IChecks = everything.checks
 

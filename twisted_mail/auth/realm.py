@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from zope.interface import Interface, implementer
 
-from twisted_mail.affairs import IOwnAffairs
 from twisted_mail.auth.names import login_and_view
 from twisted_mail.interfaces import IDeliveryTarget, IMailboxStore, IMaildrop
 from twisted_mail.pop3.terms import Terms
@@ -50,11 +49,11 @@ class MailRealm:
     ) -> Login:
         if avatar_id is ANONYMOUS:
             if IDeliveryTarget in interfaces and self._anonymous is not None:
-                return IDeliveryTarget, self._anonymous, _nothing
+                return IDeliveryTarget, self._anonymous, nothing_to_end
         elif isinstance(avatar_id, bytes):
             account = parse_address(avatar_id.decode())
             if IDeliveryTarget in interfaces and self._submission is not None:
-                return IDeliveryTarget, self._submission(account), _nothing
+                return IDeliveryTarget, self._submission(account), nothing_to_end
             if IMaildrop in interfaces and self._mailboxes is not None:
                 assert isinstance(mind, Origin)
                 _, view = login_and_view(mind.user)
@@ -63,20 +62,5 @@ class MailRealm:
         raise NotImplementedError(f"no avatar for {interfaces}")
 
 
-@implementer(IRealm)
-class PageRealm:
-    """Avatars for the web page.  There is none for strangers."""
-
-    def __init__(self, avatar: Callable[[Address, Origin], IOwnAffairs]) -> None:
-        """*avatar* makes that of an account: an administrator's can do more."""
-        self._avatar = avatar
-
-    def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]) -> Deferred[Login]:
-        """*mind* is the login's Origin."""
-        if not (isinstance(avatarId, bytes) and isinstance(mind, Origin) and IOwnAffairs in interfaces):
-            return fail(NotImplementedError(f"no avatar for {interfaces}"))
-        return succeed((IOwnAffairs, self._avatar(parse_address(avatarId.decode()), mind), _nothing))
-
-
-def _nothing() -> None:
-    """Logging out of a target that holds nothing."""
+def nothing_to_end() -> None:
+    """Logging out of what holds nothing."""

@@ -18,7 +18,6 @@ from twisted_mail.cli.commandline import CommandError, Parser, add_command, add_
 from twisted_mail.cli.opening import configuration
 from twisted_mail.cli.tables import Row, print_rows, timestamp
 from twisted_mail.config import Config
-from twisted_mail.outgoing import queue_folder
 from twisted_mail.ownership import acting_as, owner_of
 from twisted_mail.pickup import pickup_folder
 from twisted_mail.queue import requests
@@ -50,7 +49,7 @@ class Spools:
 
     @classmethod
     def of(cls, config: Config) -> Spools:
-        return cls(SpoolFiles(queue_folder(config)), SpoolFiles(pickup_folder(config)))
+        return cls(SpoolFiles(config.queue_folder), SpoolFiles(pickup_folder(config)))
 
     def holding(self, identifier: str) -> SpoolFiles:
         """The one in which that message is."""

@@ -9,8 +9,8 @@ import time
 
 from twisted_mail.cli.commandline import CommandError, Parser, be_command
 from twisted_mail.config import find_config, load
-from twisted_mail.outgoing import read_routes
 from twisted_mail.running import Running, find_running
+from twisted_mail.smarthosts import read_routes
 
 PATIENCE = 30.0
 """Seconds: with many workers a new service takes some to be there."""

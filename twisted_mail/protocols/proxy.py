@@ -6,7 +6,7 @@ the connection goes on as if the client had made it, also for limits and logs.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
@@ -16,8 +16,10 @@ from twisted.python.failure import Failure
 
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.connection import ConnectionFactory
-from twisted_mail.protocols.http import WebSite
 from twisted_mail.proxyheader import Client, HeaderReader, ProxyError
+
+if TYPE_CHECKING:
+    from twisted_mail.protocols.http import WebSite
 
 HEADER_WITHIN = 10.0
 """Seconds for the whole header: a proxy sends it at once."""

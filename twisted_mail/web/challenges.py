@@ -11,16 +11,11 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TypeVar
 
-from twisted_mail.protocols.http import WebRequest
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.protocols.tlsalpn import challenge_context
-from twisted_mail.web.pages import Answer, words
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-PATH = "/.well-known/acme-challenge/"
-"""RFC 8555 §8.3."""
 
 
 class Kind(Enum):
@@ -44,11 +39,9 @@ class Challenges:
         self._certificates = certificates
         self._files: dict[str, bytes] = {}
 
-    async def show(self, request: WebRequest) -> Answer:
-        """GET of PATH and a token."""
-        token = b"/".join(request.postpath or ()).decode("ascii", "replace")
-        found = self._files.get(token)
-        return Answer(found, "application/octet-stream") if found else words(404, "No such challenge.")
+    def file(self, token: str) -> bytes | None:
+        """What the authority looks for over HTTP; None: nothing waits under that name."""
+        return self._files.get(token)
 
     @contextmanager
     def published(self, kind: Kind, name: str, token: str, authorization: str) -> Iterator[None]:
