@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted_mail.auth.directory import Directory
@@ -15,7 +15,7 @@ from twisted_mail.policy.sts.files import PolicyFiles
 from twisted_mail.policy.sts.policies import Policies
 from twisted_mail.policy.sts.text import Mode, Policy
 from twisted_mail.protocols.httpsclient import HTTPSClient
-from twisted_mail.resolving import dns_resolver
+from twisted_mail.resolving import dns_resolver, system_resolvers
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.tlsoutcome import NoteOutcome, forget
 
@@ -89,17 +89,8 @@ def tls_reports(config: Config, disk: Blocking, reactor: Any) -> tuple[DomainRep
 
 def _validating_resolver(config: Config) -> tuple[str, int] | None:
     """The first one that we ask, if its word can be taken."""
-    servers = config.dns.servers or _system_resolvers()
+    servers = config.dns.servers or system_resolvers()
     if not servers:
         return None
     address, port = servers[0]
     return (address, port) if config.dns.validating or ipaddress.ip_address(address).is_loopback else None
-
-
-def _system_resolvers() -> Sequence[tuple[str, int]]:
-    import dns.resolver
-
-    try:
-        return [(str(address), 53) for address in dns.resolver.Resolver().nameservers]
-    except dns.resolver.NoResolverConfiguration:
-        return []
