@@ -6,6 +6,7 @@ read.  The rest waits for `startService`, with the rights that are left.
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
@@ -74,6 +75,8 @@ class MailServer(Service):
         self._material = _read_material(config)
         self._routes = read_routes(config)
         check_filters(config, reactor)
+        if config.workers == 1:
+            load_what_serves(config)
         self._bound, _ = rebound({}, _addresses(config))
         self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor, first=True)
         self._committing: CommitterProcess | None = None
@@ -123,7 +126,7 @@ class MailServer(Service):
         """The service with one configuration, not open yet."""
         if config.workers > 1:
             return Workers(config, material, routes, bound, self._reactor)
-        # imported late: the parent of workers does without all that serves
+        # late: the parent of workers does without all that serves
         from twisted_mail.serving import Serving
 
         if self._neighbours is None:
@@ -219,6 +222,21 @@ class MailServer(Service):
         if self._committing is not None:
             self._committing.wait()
         self._observing.stop()
+
+
+def load_what_serves(config: Config) -> None:
+    """Import what is imported late: now, because with the rights that are left the library may not be readable."""
+    late = {
+        "twisted_mail.serving": True,
+        "twisted_mail.webservice": config.listen.web or config.listen.https,
+        "twisted_mail.administration.administrator": config.listen.web or config.listen.https,
+        "twisted_mail.outgoing": config.relay.enabled,
+        "twisted_mail.policy.dmarcreports": config.checks.reports_from,
+        "twisted_mail.policy.tlsreports": config.checks.reports_from,
+        "twisted_mail.domainreports": config.checks.reports_from,
+    }
+    for module in filter(late.get, late):
+        importlib.import_module(module)
 
 
 def _read_material(config: Config) -> TLSMaterial | None:
