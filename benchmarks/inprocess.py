@@ -104,7 +104,7 @@ class Wire:
     """A transport, and the client at its other end."""
 
     host, port = "127.0.0.1", 1
-    disconnecting = False
+    connected, disconnecting = True, False
 
     def __init__(self, factory: Any, commits: Commits) -> None:
         self.replies: list[bytes] = []

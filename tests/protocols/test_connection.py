@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from ipaddress import ip_network
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.certificates import Issuer
 from twisted_mail.networks import Networks
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Farewell, Listener, Silence
 from twisted_mail.protocols.crowd import SWEEP_INTERVAL
 from twisted_mail.protocols.limits import ConnectionLimits
+from twisted_mail.protocols.tls import Certificates, TLSMaterial
 from twisted_mail.transcript import Transcript
 
 
@@ -84,6 +88,12 @@ class LineServer(Connection):
         return self.receiving
 
 
+class Transport(StringTransport):
+    """As a TCP transport: it hands what arrives to whatever protocol it has now, TLS or not."""
+
+    protocol: IProtocol
+
+
 class ConnectionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
@@ -92,9 +102,10 @@ class ConnectionTests(SynchronousTestCase):
         self.factory.doStart()
         self.addCleanup(self.factory.doStop)
 
-    def connect(self) -> tuple[LineServer, StringTransport]:
+    def connect(self) -> tuple[LineServer, Transport]:
         server = self.factory.buildProtocol(None)
-        transport = StringTransport()
+        transport = Transport()
+        transport.protocol = server
         server.makeConnection(transport)
         assert isinstance(server, LineServer)
         return server, transport
@@ -113,6 +124,32 @@ class ConnectionTests(SynchronousTestCase):
         transport.write = writes.append  # type: ignore[method-assign]
         server.dataReceived(b"a\nb\nc\n")
         self.assertEqual([b"a\nb\nc\n"], writes)
+
+    def test_reply_over_tls_does_not_wait_for_the_next_turn(self) -> None:
+        issuer = Issuer()
+        certificates = Certificates(TLSMaterial(issuer.identity("mail.example.org")))
+        listener = Listener(self.limits, self.clock, certificates, tls_at_once=True)
+        self.factory = ConnectionFactory(listener, LineServer)
+        server, transport = self.connect()
+        answers, questions = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = issuer.client_context().wrap_bio(answers, questions, server_hostname="mail.example.org")
+
+        def exchange() -> None:
+            transport.protocol.dataReceived(questions.read())
+            answers.write(transport.value())
+            transport.clear()
+
+        self.assertRaises(ssl.SSLWantReadError, client.do_handshake)
+        exchange()
+        client.do_handshake()
+        client.write(b"a\n")
+        exchange()
+        self.assertEqual(b"hello\n", client.read(100))
+        self.assertEqual(b"a\n", client.read(100))
+        client.write(b"q\n")
+        exchange()
+        self.assertEqual(b"", client.read(100), "TLS is ended")
+        self.assertTrue(server.cleaned_up)
 
     def test_silent_client_is_greeted_after_the_delay(self) -> None:
         self.listen(Silence(2.0))

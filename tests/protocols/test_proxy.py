@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
+
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import TestCase
 
+from tests.certificates import Issuer
 from twisted_mail.networks import Networks, parse_network
 from twisted_mail.protocols.connection import Connection, ConnectionFactory, Farewell, Listener
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.proxy import HEADER_WITHIN, ProxiedConnection, ProxyFactory
+from twisted_mail.protocols.tls import Certificates, TLSMaterial
+
+ISSUER = Issuer()
 
 PROXY = IPv4Address("TCP", "10.0.0.1", 40_000)
 HEADER = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 25\r\n"
@@ -24,28 +31,14 @@ class Transport(StringTransport):
 
     def __init__(self, peer: IAddress) -> None:
         super().__init__(peerAddress=peer)
-        self.protocol: ProxiedConnection | Connection | Recorder
-        self.tls = False
+        self.protocol: ProxiedConnection | Connection | TLSMemoryBIOProtocol
 
     def receive(self, data: bytes) -> None:
         self.protocol.dataReceived(data)
 
-    def startTLS(self, certificates: object) -> None:
-        self.protocol = Recorder()
-
     def abortConnection(self) -> None:
         self.aborted = True
         self.disconnecting = True
-
-
-class Recorder:
-    """In the place of TLS: what would be decrypted."""
-
-    def __init__(self) -> None:
-        self.received = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        self.received += data
 
 
 class EchoSession:
@@ -91,7 +84,8 @@ class ProxyTests(TestCase):
         self.made: list[Connection] = []
 
     def connect(self, peer: IAddress = PROXY, tls: bool = False) -> Transport:
-        listener = Listener(self.limits, self.clock, tls_at_once=tls)
+        certificates = Certificates(TLSMaterial(ISSUER.identity("mail.example.org"))) if tls else None
+        listener = Listener(self.limits, self.clock, certificates, tls_at_once=tls)
 
         def make(*wire: object) -> Connection:
             self.made.append(Echo(*wire))  # type: ignore[arg-type]  # as the factory gives them
@@ -135,10 +129,15 @@ class ProxyTests(TestCase):
 
     def test_tls_begins_behind_the_header(self) -> None:
         transport = self.connect(tls=True)
-        transport.receive(HEADER + b"\x16\x03")
-        transport.receive(b"\x01")
-        assert isinstance(transport.protocol, Recorder)
-        self.assertEqual(b"\x16\x03\x01", transport.protocol.received)
+        answers, questions = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ISSUER.client_context().wrap_bio(answers, questions, server_hostname="mail.example.org")
+        self.assertRaises(ssl.SSLWantReadError, client.do_handshake)
+        hello = questions.read()
+        transport.receive(HEADER + hello[:2])
+        self.assertEqual(b"", transport.value())
+        transport.receive(hello[2:])
+        answers.write(transport.value())
+        client.do_handshake()
 
     def test_anybody_else_is_turned_away_without_a_word(self) -> None:
         transport = self.connect(IPv4Address("TCP", "192.0.2.66", 40_000))

@@ -28,7 +28,8 @@ from zope.interface import implementer
 from twisted_mail.networks import NOBODY, Networks
 from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.limits import ConnectionLimits
-from twisted_mail.protocols.tls import Certificates, tls_info
+from twisted_mail.protocols.outlet import Outlet
+from twisted_mail.protocols.tls import Certificates, tls_info, tls_layer
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.transcript import Transcript
 
@@ -101,7 +102,6 @@ class Connection(ABC, TwistedProtocol):
         self._waiting: Deferred[None] | None = None
         self._clogged: Deferred[None] | None = None
         self._reading = True
-        self._immediate = False
         self._trouble = ""
         self._conversation: Deferred[None] | None = None
         self.last_activity = listener.clock.seconds()
@@ -130,11 +130,11 @@ class Connection(ABC, TwistedProtocol):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
             _notice_the_gone(transport.getHandle())
+        self._outlet = Outlet(transport)
+        self._write = self._outlet.write
         if self._listener.tls_at_once:
-            transport.startTLS(self._listener.certificates)
-        else:
-            self._immediate = hasattr(transport, "writeSomeData")
-        transport.registerProducer(self, True)
+            self._put_tls_between()
+        self._transport.registerProducer(self, True)
         if refusal := self._listener.limits.admit(peer, self._listener.clock.seconds()):
             self.note("refused {peer}: {reply}", "connection.refused", reply=refusal)
             self.say_goodbye(Farewell.OVERLOAD, refusal)
@@ -195,21 +195,6 @@ class Connection(ABC, TwistedProtocol):
         if self._clogged is not None:
             await self._clogged
 
-    def _write(self, data: bytes) -> None:
-        """Hand *data* to the kernel at once where nothing waits before it; what it does not take, to the transport.
-
-        Twisted's own `write` waits for the next turn of the reactor and changes the epoll set twice a reply.
-        After the first octet that had to wait, or under TLS, everything goes that way, and the order is kept.
-        """
-        if self._immediate:
-            sent = self._transport.writeSomeData(data)
-            if sent == len(data):
-                return
-            self._immediate = False
-            if isinstance(sent, int):
-                data = data[sent:]
-        self._transport.write(data)
-
     def change_peer(self, peer: str) -> str | None:
         """The client is somebody else, as a proxy has said: counted from now on, and refused where too many are.
 
@@ -225,9 +210,19 @@ class Connection(ABC, TwistedProtocol):
     async def start_tls(self) -> None:
         """Send what is pending in the clear, then speak TLS."""
         await self.flush()
-        self._immediate = False
-        self._transport.startTLS(self._listener.certificates)
+        self._transport.unregisterProducer()
+        self._put_tls_between()
+        self._transport.registerProducer(self, True)
         self._session.tls_started()
+
+    def _put_tls_between(self) -> None:
+        """Between the transport and us."""
+        certificates = self._listener.certificates
+        assert certificates is not None
+        layer = tls_layer(certificates, self, self._listener.clock)
+        self._transport.protocol = layer
+        layer.makeConnection(self._outlet)
+        self.transport, self._write = layer, layer.write
 
     def lose(self) -> None:
         """Close the connection once everything is sent.  (Over TLS the client has its part in that: see `say_idle`.)"""
@@ -284,7 +279,7 @@ class Connection(ABC, TwistedProtocol):
 
     def abort(self) -> None:
         """Close the connection at once, whatever is under way."""
-        self._transport.abortConnection()
+        self._outlet.abortConnection()
 
     @property
     def _transport(self) -> Any:  # ITCPTransport and ITLSTransport, which zope's types cannot join

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.ssl import CertificateOptions, TLSVersion
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from twisted_mail.protocols.tlsalpn import alpn_selection
@@ -80,6 +80,15 @@ class Certificates:
         connection = SSL.Connection(self._context, None)
         connection.set_app_data(tlsProtocol)
         return connection
+
+
+def tls_layer(certificates: Certificates, protocol: Any, clock: IReactorTime) -> TLSMemoryBIOProtocol:
+    """TLS between *protocol*, which has its transport already, and that transport, which is given to `makeConnection`.
+
+    What a transport's own `startTLS` puts there holds each reply back until the next turn of the reactor.
+    """
+    factory = TLSMemoryBIOFactory(certificates, False, None, clock)  # type: ignore[arg-type]  # it builds no protocol
+    return TLSMemoryBIOProtocol(factory, protocol, False)
 
 
 def tls_info(handle: Any) -> TLSInfo | None:

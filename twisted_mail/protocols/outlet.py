@@ -1,0 +1,32 @@
+"""The way out of a connection: octets go to the kernel at once, as long as it takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Outlet:
+    """*transport*, with another `write`.
+
+    Twisted's own waits for the next turn of the reactor and changes the epoll set twice a reply.  After the first octet
+    that had to wait everything goes that way, and the order is kept.
+    """
+
+    __slots__ = ("_immediate", "_transport")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._immediate = hasattr(transport, "writeSomeData")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._immediate and self._transport.connected:  # TLS writes its end also when nobody is there
+            sent = self._transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._immediate = False
+            if isinstance(sent, int):
+                data = data[sent:]
+        self._transport.write(data)
