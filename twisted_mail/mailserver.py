@@ -6,12 +6,14 @@ read.  The rest waits for `startService`, with the rights that are left.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
@@ -47,6 +49,10 @@ from twisted_mail.workers import Workers
 if TYPE_CHECKING:
     from twisted_mail.serving import Serving
 
+LARGE_BLOCK = 4 * 1024 * 1024
+"""Octets: more than any buffer for mail."""
+_M_MMAP_THRESHOLD = -3
+"""Of mallopt(3)."""
 SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "web", "https")
 """The names of [listen] that are served."""
 
@@ -61,6 +67,7 @@ class MailServer(Service):
         self._config = config
         self._reactor = reactor
         raise_descriptor_limit()
+        return_large_blocks()
         make_data_directory(config)
         if config.file is None:
             demo.make_certificate(config)
@@ -280,3 +287,13 @@ def raise_descriptor_limit() -> None:
     """As many open files as the system lets us have: each connection is one, each message in flight another."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def return_large_blocks() -> None:
+    """Have the C library return each large block to the system as soon as it is freed.
+
+    By itself it keeps the 19 MiB of a password's hash for ever, in each thread that hashes: 82 MiB a process instead of
+    45, once two people have logged in.  A hash takes 26 ms instead of 22 for that.
+    """
+    with suppress(AttributeError):  # only glibc has it; musl does so anyway
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)

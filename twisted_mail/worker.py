@@ -31,7 +31,7 @@ from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.committing.client import CommitterClient
 from twisted_mail.listeners import BoundAddress
-from twisted_mail.mailserver import raise_descriptor_limit
+from twisted_mail.mailserver import raise_descriptor_limit, return_large_blocks
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, line_format_of
 from twisted_mail.protocols.limits import SharedCounts
@@ -97,6 +97,7 @@ def main() -> None:
     line_format = line_format_of(startup.config.log, startup.number)
     globalLogBeginner.beginLoggingTo([FileLogObserver(sys.stdout, line_format)], redirectStandardIO=False)
     raise_descriptor_limit()
+    return_large_blocks()
     wire = NewsWire(reactor, startup.login_key)
     StandardIO(wire, stdin=0, stdout=NEWS, reactor=reactor)  # type: ignore[call-arg]  # mypy reads that of Windows
     memory = mmap.mmap(COUNTS, SharedCounts.WIDTH * startup.workers)
