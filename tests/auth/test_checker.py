@@ -105,6 +105,7 @@ class CheckerTests(TestCase):
         self.assertEqual(verified[0], verified[1])
 
     def test_repeated_login_needs_no_thread_until_it_is_forgotten(self) -> None:
+        self.directory.set_password(ALICE, HASH, passwords.new_verifier("secret", self.directory.salt(ALICE)))
         for _ in range(3):
             self.successResultOf(self.login("alice", "secret"))
             self.clock.advance(REMEMBERED_FOR - 1)
@@ -154,6 +155,41 @@ class CheckerTests(TestCase):
         assert account is not None
         self.assertEqual(HASH, account.password)
         self.assertEqual(passwords.new_verifier("secret", self.directory.salt(ALICE)), account.verifier)
+
+    def test_login_is_answered_before_hash_and_verifier_are_renewed(self) -> None:
+        self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")  # of "secret"
+        self.threads.holding = True
+        done = self.login("alice", "secret")
+        self.threads.held.pop()()
+        self.assertEqual(b"alice@example.org", self.successResultOf(done))
+        self.assertFalse(self.directory.everybody_has_a_verifier())
+        (renew,) = self.threads.held
+        self.successResultOf(self.login("alice", "secret"))  # remembered already
+        renew()
+        self.assertTrue(self.directory.everybody_has_a_verifier())
+        self.assertFalse(passwords.needs_rehash(self.stored()))
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertEqual(2, self.threads.runs)
+
+    def test_renewal_that_was_not_made_is_made_at_the_next_login(self) -> None:
+        self.threads.holding = True
+        done = self.login("alice", "secret")
+        self.threads.held.pop()()
+        self.successResultOf(done)
+        self.threads = Threads()  # the server has stopped, and another begins
+        self.checker = self.new_checker()
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertTrue(self.directory.everybody_has_a_verifier())
+
+    def test_hash_changed_while_it_is_renewed_is_not_overwritten(self) -> None:
+        self.threads.holding = True
+        self.login("alice", "secret")
+        self.threads.held.pop()()
+        new = passwords.hash_password("new")
+        self.directory.set_password(ALICE, new)
+        self.threads.held.pop()()
+        self.assertEqual(new, self.stored())
+        self.assertFalse(self.directory.everybody_has_a_verifier())
 
     def test_app_password_logs_in_where_it_is_meant_for_without_a_thread_but_for_the_note(self) -> None:
         password = self.directory.app_passwords.add(ALICE, "phone", (Purpose.SMTP,), b"salt")

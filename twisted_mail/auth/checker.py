@@ -8,7 +8,6 @@ many attempts at once are turned away before they pile up.
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
@@ -23,6 +22,7 @@ from twisted_mail.auth.directory import Account, Directory, DirectoryError
 from twisted_mail.auth.inquiries import purpose_of
 from twisted_mail.auth.logins import Logins, throttled_name
 from twisted_mail.auth.recent import RecentLogins
+from twisted_mail.auth.renewal import Renewal
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import AccountDisabled, IProvenLogin, LoginUnavailable, PasswordLogin
 
@@ -78,7 +78,6 @@ class PasswordChecker:
     """The avatar id is the account's canonical address, encoded."""
 
     credentialInterfaces = (IUsernamePassword,)
-    _log = Logger()
 
     def __init__(
         self,
@@ -97,6 +96,7 @@ class PasswordChecker:
         self._max_waiting = max_waiting
         self._waiting = 0
         self._recent = recent
+        self._renewal = Renewal(directory, blocking, recent)
         self._nobody = passwords.hash_password(secrets.token_hex())
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
@@ -120,51 +120,34 @@ class PasswordChecker:
         return _avatar_id(await self._verified(host, throttled_name(account, user), account, password))
 
     async def _verified(self, host: str, name: str, account: Account | None, password: bytes) -> Account:
-        """The account as it is stored now.  Raises UnauthorizedLogin or LoginUnavailable."""
+        """Raises UnauthorizedLogin or LoginUnavailable."""
         await self._logins.wait_for_turn(host, name)
-        verified = await self._in_thread(account, password)
-        if verified is None:
+        is_right = await self._in_thread(account, password)
+        if account is None or not is_right:
             self._logins.failed(host, name)
             raise UnauthorizedLogin("wrong name or password")
         self._logins.succeeded(host, name)
-        self._recent.remember(verified, password)
-        return verified
+        self._recent.remember(account, password)
+        self._renewal.begin(account, password)
+        return account
 
-    async def _in_thread(self, account: Account | None, password: bytes) -> Account | None:
+    async def _in_thread(self, account: Account | None, password: bytes) -> bool:
         if self._waiting >= self._max_waiting:
             raise LoginUnavailable("too many logins at once")
         self._waiting += 1
         try:
-            result = await self._blocking(lambda: self._verify(account, password))
+            return bool(await self._blocking(lambda: self._verify(account, password)))
         finally:
             self._waiting -= 1
-        assert result is None or isinstance(result, Account)
-        return result
 
-    def _verify(self, account: Account | None, password: bytes) -> Account | None:
+    def _verify(self, account: Account | None, password: bytes) -> bool:
         """In a thread."""
         if account is not None and passwords.verify(account.password, password):
-            return self._renewed(account, password)
+            return True
         if account is None or passwords.needs_rehash(account.password):
             # a foreign hash may be quicker than ours, and tell that the user exists
             passwords.verify(self._nobody, password)
-        return None
-
-    def _renewed(self, account: Account, password: bytes) -> Account:
-        """With today's hash and a verifier in the directory, unless somebody else changed it or the disk is full."""
-        stored, verifier = account.password, account.verifier
-        if passwords.needs_rehash(stored):
-            stored = passwords.hash_password(password)
-        if not verifier:
-            verifier = passwords.new_verifier(password.decode(), self._directory.salt(account.address))
-        if (stored, verifier) == (account.password, account.verifier):
-            return account
-        try:
-            if self._directory.replace_password(account, stored, verifier):
-                return replace(account, password=stored, verifier=verifier)
-        except DirectoryError:
-            self._log.failure("The password hash of {account} could not be renewed", account=str(account.address))
-        return account
+        return False
 
 
 def _avatar_id(account: Account) -> bytes:
