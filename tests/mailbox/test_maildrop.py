@@ -91,7 +91,7 @@ class OpenTests(MaildropTestCase):
                 self.assertEqual(b"x" * 1_000, self.text_of(maildrop, 0))
                 self.assertEqual(1, self.hops)
                 self.assertEqual(b"x" * 1_000_000, self.text_of(maildrop, 1))
-                self.assertEqual(18, self.hops)  # sixteen pieces, and the end
+                self.assertEqual(17, self.hops)  # sixteen pieces
 
     def test_message_of_which_a_part_is_in_memory_is_whole(self) -> None:
         self.put_ours(1, b"x" * 10_000)
@@ -140,6 +140,68 @@ class OpenTests(MaildropTestCase):
         self.text_of(maildrop, 0)
         self.text_of(maildrop, 1)
         self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+
+class AtHandTests(MaildropTestCase):
+    def test_small_message_is_at_hand_under_any_name(self) -> None:
+        self.put_ours(1, b"Subject: x\n\nhello\n")
+        self.put("cur/1800000000.a.h:2,S", b"Subject: foreign\r\n\r\n")
+        self.put_ours(1_000_000_000, b"")
+        maildrop = self.open_maildrop()
+        before = len(os.listdir("/proc/self/fd"))
+        self.assertEqual(b"Subject: x\n\nhello\n", maildrop.at_hand(0))
+        self.assertEqual(b"Subject: foreign\r\n\r\n", maildrop.at_hand(1))
+        self.assertEqual(b"", maildrop.at_hand(2))
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+    def test_message_that_has_to_be_waited_for_is_not(self) -> None:
+        self.put_ours(1, b"x" * 10_000)
+        self.put("new/1800000000.a.h", b"x" * 10_000)
+        maildrop = self.open_maildrop()
+        really_preadv = os.preadv
+
+        def a_part(descriptor: int, buffers: list[memoryview], offset: int, flags: int) -> int:
+            return really_preadv(descriptor, [buffers[0][:4096]], offset, 0)
+
+        for preadv in (mock.Mock(side_effect=NOT_CACHED), a_part):
+            with mock.patch("os.preadv", preadv):
+                self.assertIsNone(maildrop.at_hand(0))
+                self.assertIsNone(maildrop.at_hand(1))
+        with mock.patch.object(messagefile, "_NOWAIT", None):
+            self.assertIsNone(maildrop.at_hand(0))
+
+    def test_large_message_is_not(self) -> None:
+        self.put_ours(1, b"x" * PIECE)
+        self.put_ours(2, b"x" * (PIECE + 1))
+        maildrop = self.open_maildrop()
+        self.assertEqual(b"x" * PIECE, maildrop.at_hand(0))
+        self.assertIsNone(maildrop.at_hand(1))
+
+    def test_message_that_is_longer_than_its_name_says_comes_whole(self) -> None:
+        path = self.put_ours(1, b"x" * 100)
+        maildrop = self.open_maildrop()
+        with open(f"{self.path}/{path}", "ab") as file:
+            file.write(b"y" * 100)
+        self.assertEqual(b"x" * 100 + b"y" * 100, maildrop.at_hand(0))
+
+    def test_what_took_the_place_of_a_message_is_not(self) -> None:
+        secret = self.put("tmp/secret")
+        paths = [self.put_ours(number) for number in range(4)]
+        maildrop = self.open_maildrop()
+        for path in paths:
+            os.unlink(f"{self.path}/{path}")
+        os.symlink(os.path.abspath(f"{self.path}/{secret}"), f"{self.path}/{paths[0]}")
+        os.mkfifo(f"{self.path}/{paths[1]}")
+        os.mkdir(f"{self.path}/{paths[2]}")
+        self.assertEqual([None] * 4, [maildrop.at_hand(index) for index in range(4)])
+
+    def test_message_that_was_moved_is_once_it_was_found(self) -> None:
+        path = self.put_ours(1, b"one\n")
+        maildrop = self.open_maildrop()
+        self.rename(path, path.replace("new/", "cur/") + ":2,S")
+        self.assertIsNone(maildrop.at_hand(0))
+        self.assertEqual(b"one\n", self.text_of(maildrop, 0))
+        self.assertEqual(b"one\n", maildrop.at_hand(0))
 
 
 class OtherProgramsTests(MaildropTestCase):

@@ -71,6 +71,7 @@ class ViewsTests(ViewsTestCase):
         view = self.open_view("laptop")
         reader = self.result(view.open(0))
         self.assertEqual(b"1\n", self.result(reader.read()))
+        self.assertEqual(b"1\n", view.at_hand(0))
         view.release()
         self.delete("laptop", 1)
         self.assertEqual([self.uids[1]], self.seen("laptop"))

@@ -59,7 +59,9 @@ def wire_size_in_ascii(text: bytes) -> int:
 class Server:
     """A session, and what stands around it: answers its questions at once."""
 
-    def __init__(self, dialogue: Dialogue) -> None:
+    def __init__(self, dialogue: Dialogue, *, at_hand: bool = False) -> None:
+        """*at_hand*: messages need not be waited for, where nothing is wrong with them."""
+        self._has_at_hand = at_hand
         settings = dialogue.settings
         options = SessionOptions(
             "mx.example",
@@ -113,11 +115,18 @@ class Server:
                 if name in INTERNATIONALISED
             }
             listing = Listing([wire_size(text) for text in texts], self._names, downgraded)
-            self.session.logged_in(listing, self._terms)
+            self.session.logged_in(listing, self._terms, self._at_hand)
         elif (user, password) == ("alice", "busy"):
             self.session.refuse("Another program is fetching this mail, try again in a minute", "IN-USE")
         else:
             self.session.refuse("The user name or the password is wrong", "AUTH")
+
+    def _at_hand(self, index: int, lines: int | None) -> bytes | None:
+        name = self._names[index]
+        if not self._has_at_hand or name in ("gone", "unreadable"):
+            return None
+        self.events.append(self._describe(Retrieve(index, lines)))
+        return MESSAGES[name]
 
     def _send(self, name: str) -> None:
         if name == "gone":

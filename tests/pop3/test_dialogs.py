@@ -29,10 +29,11 @@ def test_dialogue_turn_by_turn_gives_its_replies(path: Path, size: int) -> None:
         assert server.events == dialogue.events
 
 
+@pytest.mark.parametrize("at_hand", [False, True], ids=["asked for", "at hand"])
 @pytest.mark.parametrize("path", IN_ONE_PIECE, ids=lambda path: path.stem)
-def test_dialogue_in_one_piece_gives_the_same_replies_in_order(path: Path) -> None:
+def test_dialogue_in_one_piece_gives_the_same_replies_in_order(path: Path, at_hand: bool) -> None:
     dialogue = read(path)
-    server = Server(dialogue)
+    server = Server(dialogue, at_hand=at_hand)
     got = lines_of(server.say(b"".join(turn.client for turn in dialogue.turns)))
     assert agrees(everything_said(dialogue), got), "\n".join(got)
     if dialogue.events:

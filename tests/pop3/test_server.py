@@ -6,7 +6,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Event, Refused, Retrieve, StartTLS, Update, Wait
 from twisted_mail.pop3.listing import Listing
-from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
+from twisted_mail.pop3.server import MAX_BACKLOG, AtHand, ServerSession, SessionOptions
 from twisted_mail.sasl import PasswordCredentials
 
 OPTIONS = SessionOptions("mx.example", tls_available=True)
@@ -20,11 +20,11 @@ def new_session(tls: bool = True, options: SessionOptions = OPTIONS) -> ServerSe
     return session
 
 
-def logged_in(listing: Listing = LISTING) -> ServerSession:
+def logged_in(listing: Listing = LISTING, at_hand: AtHand | None = None) -> ServerSession:
     session = new_session()
     session.receive_data(b"USER alice\r\nPASS secret\r\n")
     session.next_event()
-    session.logged_in(listing)
+    session.logged_in(listing, at_hand=at_hand)
     session.data_to_send()
     return session
 
@@ -151,7 +151,7 @@ class TransactionTests(TestCase):
         session = logged_in()
         self.assertEqual(Retrieve(0, 99_999_999), said(session, b"TOP 1 99999999\r\n"))
         session.start_message()
-        self.assertEqual("WholeEncoder", type(session._encoder).__name__)
+        self.assertEqual("WholeEncoder", type(session._transfer._encoder).__name__)
 
     def test_quit_without_deletions_asks_all_the_same(self) -> None:
         self.assertEqual(Update(frozenset()), said(logged_in(), b"QUIT\r\n"))
@@ -167,6 +167,22 @@ class TransactionTests(TestCase):
             self.assertIsInstance(session.next_event(), Backlog)
             self.assertLess(len(session.data_to_send()), MAX_BACKLOG * 3)
         self.assertIs(Wait.NEED_DATA, session.next_event())
+
+    def test_messages_at_hand_that_nobody_reads_are_not_piled_up(self) -> None:
+        asked: list[int] = []
+
+        def at_hand(index: int, lines: int | None) -> bytes:
+            asked.append(index)
+            return b"x" * 40_000
+
+        session = logged_in(Listing([40_002] * 10, ["u"] * 10), at_hand)
+        session.receive_data(b"".join(b"RETR %d\r\n" % number for number in range(1, 11)))
+        for number in range(1, 6):
+            self.assertIsInstance(session.next_event(), Backlog)
+            self.assertEqual(2 * number, len(asked))
+            session.data_to_send()
+        self.assertIs(Wait.NEED_DATA, session.next_event())
+        self.assertEqual(list(range(10)), asked)
 
 
 class CloseTests(TestCase):

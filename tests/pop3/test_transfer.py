@@ -12,6 +12,7 @@ from tests.dialogue import pieces
 from twisted_mail.framing import wire_size
 from twisted_mail.message.downgrade import header_in_ascii
 from twisted_mail.message.header import header_size
+from twisted_mail.pop3.events import Wait
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.server import ServerSession, SessionOptions
 from twisted_mail.pop3.transfer import encoder_for
@@ -48,6 +49,23 @@ def transferred(text: bytes, cut: int, command: bytes) -> tuple[bytes, bytes]:
     session.end_message()
     status, _, wire = session.data_to_send().partition(b"\r\n")
     return status, client_decodes(wire)
+
+
+def transferred_at_once(text: bytes, command: bytes) -> tuple[bytes, bytes]:
+    """The same, where the text is at hand."""
+    session = ServerSession(SessionOptions("mx.example"), tls=True)
+    session.receive_data(b"USER a\r\nPASS b\r\n" + command + b"\r\n")
+    session.next_event()
+    session.data_to_send()
+    session.logged_in(Listing([wire_size(text)], ["uid"]), at_hand=lambda index, lines: text)
+    assert session.next_event() is Wait.NEED_DATA
+    status, _, wire = session.data_to_send().partition(b"\r\n")[2].partition(b"\r\n")
+    return status, client_decodes(wire)
+
+
+@given(texts, cuts, st.sampled_from([b"RETR 1", b"TOP 1 0", b"TOP 1 2", b"TOP 1 99999999"]))
+def test_message_at_hand_is_sent_as_one_that_comes_in_pieces(text: bytes, cut: int, command: bytes) -> None:
+    assert transferred_at_once(text, command) == transferred(text, cut, command)
 
 
 def client_decodes(wire: bytes) -> bytes:

@@ -6,6 +6,7 @@ import string
 
 import pytest
 
+from twisted_mail.pop3.reply import Replies
 from twisted_mail.pop3.texts import Text, text_of
 from twisted_mail.pop3.translations import LANGUAGES, Language, find_language
 from twisted_mail.protocols import pop3 as adapter
@@ -32,6 +33,16 @@ def test_reply_fits_a_line_in_every_language() -> None:
         for text in Text:
             said = language.say(text, verb="VERB", number=999999, count=999999, octets=10**12, hostname="h" * 255)
             assert len(said.encode()) < 512 - len("-ERR [SYS/TEMP] \r\n"), (language.tag, text.name)
+
+
+def test_announcement_is_the_reply_in_every_language() -> None:
+    for language in LANGUAGES.values():
+        replies = Replies()
+        replies.language = language
+        replies.announce(1234)
+        announced = replies.take()
+        replies.accept(Text.OCTETS, octets=1234)
+        assert replies.take() == announced
 
 
 def test_english_is_ascii() -> None:

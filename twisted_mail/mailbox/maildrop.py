@@ -24,7 +24,7 @@ from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.burial import Burial
 from twisted_mail.mailbox.journal import Bounds, DeletedSession, may_exceed, purge
 from twisted_mail.mailbox.lock import MaildropLock
-from twisted_mail.mailbox.messagefile import open_message
+from twisted_mail.mailbox.messagefile import PIECE, open_message, read_at_once
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -114,6 +114,10 @@ class MaildirMaildrop:
         self._removing = removing
         self._blocking = removing.blocking
         self._moved: dict[str, str] = {}
+
+    def at_hand(self, index: int) -> bytes | None:
+        # a text is never longer on disk than on the wire
+        return read_at_once(self._where(index)) if self.listing.sizes[index] <= PIECE else None
 
     async def open(self, index: int) -> IMessageReader:
         """Raises MessageGone or MessageUnreadable, or OSError where the server is short of something."""

@@ -14,7 +14,6 @@ import stat
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking
-from twisted_mail.filecontents import MEMORY_BOUND
 from twisted_mail.interfaces import IMessageReader, MessageUnreadable
 
 PIECE = 64 * 1024
@@ -28,91 +27,72 @@ _WOULD_WAIT = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENO
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EUCLEAN})
 
 
+_BUFFER = memoryview(bytearray(PIECE))
+"""Where the reactor's thread has the kernel put octets; they are copied out of it at once."""
+
+
+def read_at_once(path: str) -> bytes | None:
+    """The whole of a message of at most PIECE octets, where it is in the page cache.  In the reactor's thread.
+
+    None: it is not, or cannot be read; `open_message` waits for it, or says why.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        return None
+    try:
+        text = _cached(descriptor, PIECE, 0)
+        # fewer octets than there are: the page cache has only a part.  Its name mostly says how many that is
+        is_whole = text is not None and (f",S={len(text)}," in path or os.fstat(descriptor).st_size == len(text))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return text if is_whole else None
+
+
 async def open_message(path: str, blocking: Blocking) -> IMessageReader:
     """Raises FileNotFoundError, MessageUnreadable, or OSError where the server is short of something."""
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
         raise _explained(error) from error
-    file = MessageFile(descriptor, blocking)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise MessageUnreadable(f"{path}: not a file")
-        if found.st_size > MEMORY_BOUND:
-            return file
-        text = await file.read_all(found.st_size)
-    except BaseException:
-        file.close()
-        raise
-    file.close()
-    return SmallMessage(text)
-
-
-@implementer(IMessageReader)
-class SmallMessage:
-    """A message in memory."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-
-    async def read(self) -> bytes:
-        text, self._text = self._text, b""
-        return text
-
-    def close(self) -> None:
-        pass
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise MessageUnreadable(f"{path}: not a file")
+    return MessageFile(descriptor, found.st_size, blocking)
 
 
 @implementer(IMessageReader)
 class MessageFile:
     """A message that is read in pieces of at most PIECE octets."""
 
-    def __init__(self, descriptor: int, blocking: Blocking) -> None:
-        """Owns *descriptor*."""
+    def __init__(self, descriptor: int, size: int, blocking: Blocking) -> None:
+        """Owns *descriptor*, of a file of *size* octets."""
         self._descriptor = descriptor
+        self._left = size
         self._blocking = blocking
         self._position = 0
 
     async def read(self) -> bytes:
-        return await self._read(PIECE)
-
-    async def read_all(self, size: int) -> bytes:
-        """The whole text, of *size* octets."""
-        text = await self._read(size)
-        while len(text) < size and (piece := await self._read(size - len(text))):
-            text += piece
-        return text
+        size = min(self._left, PIECE)
+        if not size:
+            return b""
+        try:
+            piece = _cached(self._descriptor, size, self._position)
+            if piece is None or len(piece) < size:
+                piece = await self._read_in_thread(size)
+        except OSError as error:
+            raise _explained(error) from error
+        self._position += len(piece)
+        self._left -= len(piece)
+        return piece
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-    async def _read(self, size: int) -> bytes:
-        try:
-            piece = self._read_cached(size)
-            if piece is None:
-                piece = await self._read_in_thread(size)
-        except OSError as error:
-            raise _explained(error) from error
-        self._position += len(piece)
-        return piece
-
-    def _read_cached(self, size: int) -> bytes | None:
-        """What is in the page cache, perhaps less than *size*; None: nothing is."""
-        if _NOWAIT is None:
-            return None
-        buffer = bytearray(size)
-        try:
-            count = os.preadv(self._descriptor, [buffer], self._position, _NOWAIT)
-        except OSError as error:
-            if error.errno in _WOULD_WAIT:
-                return None
-            raise
-        return bytes(memoryview(buffer)[:count])
 
     async def _read_in_thread(self, size: int) -> bytes:
         descriptor, position = os.dup(self._descriptor), self._position  # its own: we may be closed while it waits
@@ -126,6 +106,19 @@ class MessageFile:
         piece = await self._blocking(read)
         assert isinstance(piece, bytes)
         return piece
+
+
+def _cached(descriptor: int, size: int, position: int) -> bytes | None:
+    """What is in the page cache, perhaps less than *size*; None: nothing is.  Raises OSError."""
+    if _NOWAIT is None:
+        return None
+    try:
+        count = os.preadv(descriptor, [_BUFFER[:size]], position, _NOWAIT)
+    except OSError as error:
+        if error.errno in _WOULD_WAIT:
+            return None
+        raise
+    return bytes(_BUFFER[:count])
 
 
 def _explained(error: OSError) -> Exception:

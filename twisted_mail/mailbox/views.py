@@ -153,6 +153,9 @@ class ViewMaildrop:
         self.listing: Listing = _part(maildrop.listing, self._visible)
         self.terms: Terms = maildrop.terms
 
+    def at_hand(self, index: int) -> bytes | None:
+        return self._maildrop.at_hand(self._visible[index])
+
     async def open(self, index: int) -> IMessageReader:
         return await self._maildrop.open(self._visible[index])
 

@@ -1,13 +1,14 @@
 """The server's side of one POP3 session (RFC 1939): octets in, events out; answers in, octets out.
 
-Pure: no socket, clock or file.  Between login and QUIT only RETR and TOP are questions, the rest is answered here from
-the listing.  A question stops the session until it is answered, so that pipelined commands are answered in order.
-After an error the session goes on, up to a number of errors; what was marked is deleted by a complete QUIT alone.
+Pure: no socket, clock or file.  Between login and QUIT only RETR and TOP of messages that have to be waited for are
+questions; the rest is answered here, from the listing and from what is at hand.  A question stops the session until it
+is answered, so that pipelined commands are answered in order.  After an error the session goes on, up to a number of
+errors; what was marked is deleted by a complete QUIT alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
 from twisted_mail.pop3 import command
@@ -32,7 +33,7 @@ from twisted_mail.pop3.reply import POP3Error, Replies
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.transaction import Transaction
-from twisted_mail.pop3.transfer import Encoder, encoder_for
+from twisted_mail.pop3.transfer import Transfer
 from twisted_mail.pop3.translations import ENGLISH, LANGUAGES, find_language
 from twisted_mail.sasl import Credentials, Inquiry
 from twisted_mail.transcript import STRUCK_OUT, Transcript, harmless
@@ -42,6 +43,9 @@ __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 MAX_BACKLOG = 64 * 1024
 """Octets of pending replies above which they should be sent: the session asks for it (`Backlog`)."""
 _END = b".\r\n"
+
+AtHand = Callable[[int, int | None], bytes | None]
+"""The text of message *index* (from 0), which is for RETR, or for TOP with so many *lines*; None: ask for it."""
 
 
 class ServerSession:
@@ -59,7 +63,8 @@ class ServerSession:
         self._utf8 = False
         self._login = Login(options.mechanisms)
         self._transaction = Transaction(Listing((), ()), utf8=True)
-        self._encoder: Encoder | None = None
+        self._at_hand: AtHand = _nothing
+        self._transfer = Transfer(self._replies)
         self._asked: Question | StartTLS | None = None
         self._follows: Event | None = None
         self._closing: Closed | None = None
@@ -161,9 +166,13 @@ class ServerSession:
 
     # ---- answers
 
-    def logged_in(self, listing: Listing, terms: Terms | None = None) -> None:
-        """Answer Authenticate: this is the maildrop, and what holds for its account."""
+    def logged_in(self, listing: Listing, terms: Terms | None = None, at_hand: AtHand | None = None) -> None:
+        """Answer Authenticate: this is the maildrop, and what holds for its account.
+
+        *at_hand*: gives messages that need not be waited for; the session does not ask for those.
+        """
         self._answered(Authenticate)
+        self._at_hand = at_hand or _nothing
         self._terms = TermsRange.of(terms or Terms())
         self._transaction = Transaction(listing, self._utf8)
         self._enter(State.TRANSACTION)
@@ -192,28 +201,17 @@ class ServerSession:
         """Answer Retrieve: the message follows, piece by piece."""
         question = self._asked
         assert isinstance(question, Retrieve)
-        assert self._encoder is None
-        size = self._transaction.size_of(question.index)
-        if question.lines is None:
-            self._replies.accept(Text.OCTETS, octets=size)
-        else:
-            self._replies.accept(Text.TOP_FOLLOWS)
-        self._encoder = encoder_for(question.lines, size, self._transaction.is_downgraded(question.index))
+        index, drop = question.index, self._transaction
+        self._transfer.start(drop.size_of(index), question.lines, drop.is_downgraded(index))
 
     def message_piece(self, piece: bytes) -> bool:
         """The next octets of the message, as on disk.  False: the client wants no more of it."""
-        encoder = self._encoder
-        assert encoder is not None
-        self._replies.send(encoder.feed(piece))
-        return not encoder.finished
+        return self._transfer.piece(piece)
 
     def end_message(self) -> None:
         """All pieces were given: Retrieve is answered."""
         self._answered(Retrieve)
-        assert self._encoder is not None
-        self._replies.send(self._encoder.finish())
-        self._encoder = None
-        self.transcript.keep(b"[the message]")
+        self._transfer.end()
 
     def updated(self) -> None:
         """Answer Update: what was marked is deleted, for good."""
@@ -225,9 +223,9 @@ class ServerSession:
     def close(self, text: str, code: str = "SYS/TEMP", reason: str = "ended by the server") -> None:
         """The server ends the session, whatever is under way.  Within a message there is no room for words."""
         if self._state is not State.CLOSED:
-            if self._encoder is None:
+            if not self._transfer.under_way:
                 self._reject(POP3Error(text, code, counts=False))
-            self._encoder = None
+            self._transfer.abandon()
             self._asked = self._follows = None
             self._close(reason)
 
@@ -301,11 +299,19 @@ class ServerSession:
         else:
             self._replies.say(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
 
-    def _retr(self, number: int) -> Event:
-        return Retrieve(self._transaction.sendable(number))
+    def _retr(self, number: int) -> Event | None:
+        return self._retrieve(self._transaction.sendable(number))
 
-    def _top(self, number: int, lines: int) -> Event:
-        return Retrieve(self._transaction.sendable(number), lines)
+    def _top(self, number: int, lines: int) -> Event | None:
+        return self._retrieve(self._transaction.sendable(number), lines)
+
+    def _retrieve(self, index: int, lines: int | None = None) -> Retrieve | None:
+        text = self._at_hand(index, lines)
+        if text is None:
+            return Retrieve(index, lines)
+        drop = self._transaction
+        self._transfer.send(text, drop.size_of(index), lines, drop.is_downgraded(index))
+        return None
 
     def _dele(self, number: int) -> None:
         self._transaction.mark(self._transaction.index_of(number))
@@ -381,6 +387,10 @@ class ServerSession:
         question, self._asked = self._asked, None
         assert isinstance(question, kind), f"{kind.__name__} is not the question, but {question!r}"
         return question
+
+
+def _nothing(index: int, lines: int | None) -> None:
+    """What is at hand of a maildrop that only answers questions."""
 
 
 _BEFORE = (State.AUTHORIZATION,)

@@ -1,4 +1,4 @@
-"""A message on its way to the client: text as on disk in, dot-terminated octets out.
+"""A message on its way to the client: text as on disk in, its announcement and dot-terminated octets out.
 
 RETR takes it whole, TOP the header, its blank line and the first lines of the body (RFC 1939 §7).  For a client that
 has not asked for UTF8, an internationalised header is rewritten on the way (RFC 6856 §2).
@@ -8,11 +8,67 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted_mail.framing import DotEncoder
+from twisted_mail.framing import DotEncoder, dot_terminated
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 from twisted_mail.message.header import header_size
+from twisted_mail.pop3.reply import Replies
+from twisted_mail.pop3.texts import Text
 
+_REMARK = b"[the message]"
+"""What stands for it in the transcript."""
 _BLANK_LINE = b"\r\n\r\n"
+
+
+class Transfer:
+    """The messages that one session sends, one at a time."""
+
+    __slots__ = ("_encoder", "_replies")
+
+    def __init__(self, replies: Replies) -> None:
+        """*replies* takes what is to be sent."""
+        self._replies = replies
+        self._encoder: Encoder | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """A message has been announced and not ended."""
+        return self._encoder is not None
+
+    def send(self, text: bytes, size: int, lines: int | None, downgrade: bool) -> None:
+        """A message of *size* octets whose *text* is there: whole, or *lines* of its body."""
+        if lines is None and not downgrade:
+            self._replies.announce(size)
+            self._replies.send(dot_terminated(text))
+            self._replies.transcript.keep(_REMARK)
+        else:
+            self.start(size, lines, downgrade)
+            self.piece(text)
+            self.end()
+
+    def start(self, size: int, lines: int | None, downgrade: bool) -> None:
+        """The same for one that comes in pieces."""
+        if lines is None:
+            self._replies.announce(size)
+        else:
+            self._replies.accept(Text.TOP_FOLLOWS)
+        self._encoder = encoder_for(lines, size, downgrade)
+
+    def piece(self, piece: bytes) -> bool:
+        """The next octets of the text.  False: the client wants no more of it."""
+        assert self._encoder is not None
+        self._replies.send(self._encoder.feed(piece))
+        return not self._encoder.finished
+
+    def end(self) -> None:
+        """All pieces were given."""
+        assert self._encoder is not None
+        self._replies.send(self._encoder.finish())
+        self._encoder = None
+        self._replies.transcript.keep(_REMARK)
+
+    def abandon(self) -> None:
+        """The connection ends within the message, if there is one."""
+        self._encoder = None
 
 
 class Encoder(Protocol):

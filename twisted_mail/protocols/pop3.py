@@ -1,7 +1,7 @@
 """The POP3 server on a Twisted transport.  `POP3Server.converse` is the whole dispatch.
 
-The avatar is an `IMaildrop`; once logged in, the session answers most commands from its listing, and only RETR, TOP
-and QUIT come here.
+The avatar is an `IMaildrop`; once logged in, the session answers most commands from its listing and from the messages
+that it has at hand; only QUIT, and RETR and TOP of others, come here.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class POP3Server(Connection):
             self._refuse(error)
             return
         self._maildrop = maildrop
-        self._session.logged_in(maildrop.listing, maildrop.terms)
+        self._session.logged_in(maildrop.listing, maildrop.terms, self._at_hand)
         self.note(
             "POP3 login {user} from {peer}, {count} messages",
             "login.accepted",
@@ -146,6 +146,14 @@ class POP3Server(Connection):
             by=login.secret,
             tls=self.origin.tls.version if self.origin.tls is not None else "",
         )
+
+    def _at_hand(self, index: int, lines: int | None) -> bytes | None:
+        """For the session, which sends what it gets here."""
+        assert self._maildrop is not None
+        text = self._maildrop.at_hand(index)
+        if text is not None:
+            self._count(index, lines)
+        return text
 
     async def _retrieve(self, index: int, lines: int | None) -> None:
         assert self._maildrop is not None
@@ -158,6 +166,10 @@ class POP3Server(Connection):
             await self._send_message(reader)
         finally:
             reader.close()
+        self._count(index, lines)
+
+    def _count(self, index: int, lines: int | None) -> None:
+        assert self._maildrop is not None
         self._retrieved += 1
         uid, octets = self._maildrop.listing.uids[index], self._maildrop.listing.sizes[index]
         if lines is None:
