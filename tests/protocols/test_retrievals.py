@@ -7,32 +7,45 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail.pop3.listing import Listing
 from twisted_mail.protocols.retrievals import LONGEST, MOST, Retrievals
+
+LISTING = Listing([10 + index for index in range(2 * MOST)], [f"uid{index}" for index in range(2 * MOST)])
 
 
 class RetrievalsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.told: list[tuple[Sequence[str], int]] = []
-        self.sent = Retrievals(lambda uids, octets: self.told.append((uids, octets)), self.clock)
+        self.told: list[tuple[Sequence[str], int, int | None]] = []
+        self.sent = Retrievals(lambda *batch: self.told.append(batch), self.clock)
+        self.sent.listing = LISTING
 
     def test_what_was_sent_is_told_at_the_end_and_once(self) -> None:
         self.sent.flush()
-        self.sent.add("a", 10)
-        self.sent.add("b", 5)
+        self.sent.add(0)
+        self.sent.add(5)
         self.assertEqual([], self.told)
         self.sent.flush()
         self.sent.flush()
-        self.assertEqual([(["a", "b"], 15)], self.told)
+        self.assertEqual([(["uid0", "uid5"], 25, None)], self.told)
+        self.assertEqual(2, self.sent.count)
 
     def test_full_batch_is_told(self) -> None:
-        for number in range(MOST + 1):
-            self.sent.add(str(number), 1)
-        self.assertEqual([([str(number) for number in range(MOST)], MOST)], self.told)
+        for index in range(MOST + 1):
+            self.sent.add(index)
+        self.assertEqual([(LISTING.uids[:MOST], sum(LISTING.sizes[:MOST]), None)], self.told)
 
     def test_old_batch_is_told_with_the_next_message(self) -> None:
-        self.sent.add("a", 1)
+        self.sent.add(0)
         self.clock.advance(LONGEST)
-        self.sent.add("b", 1)
-        self.sent.add("c", 1)
-        self.assertEqual([(["a", "b"], 2)], self.told)
+        self.sent.add(1)
+        self.sent.add(2)
+        self.assertEqual([(["uid0", "uid1"], 21, None)], self.told)
+
+    def test_first_lines_of_a_message_are_told_at_once_and_by_themselves(self) -> None:
+        self.sent.add(0)
+        self.sent.add(1, 3)
+        self.assertEqual([(["uid1"], 11, 3)], self.told)
+        self.sent.flush()
+        self.assertEqual((["uid0"], 10, None), self.told[-1])
+        self.assertEqual(2, self.sent.count)

@@ -299,17 +299,13 @@ class ServerSession:
         else:
             self._replies.say(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
 
-    def _retr(self, number: int) -> Event | None:
-        return self._retrieve(self._transaction.sendable(number))
-
-    def _top(self, number: int, lines: int) -> Event | None:
-        return self._retrieve(self._transaction.sendable(number), lines)
-
-    def _retrieve(self, index: int, lines: int | None = None) -> Retrieve | None:
+    def _retrieve(self, number: int, lines: int | None = None) -> Event | None:
+        """RETR; with *lines* TOP."""
+        drop = self._transaction
+        index = drop.sendable(number)
         text = self._at_hand(index, lines)
         if text is None:
             return Retrieve(index, lines)
-        drop = self._transaction
         self._transfer.send(text, drop.size_of(index), lines, drop.is_downgraded(index))
         return None
 
@@ -410,8 +406,8 @@ _TABLE: tuple[tuple[bytes, Command], ...] = (
     (b"STAT", Command(ServerSession._stat, _AFTER, command.nothing)),
     (b"LIST", Command(ServerSession._list, _AFTER, command.optional_number)),
     (b"UIDL", Command(ServerSession._uidl, _AFTER, command.optional_number)),
-    (b"RETR", Command(ServerSession._retr, _AFTER, command.number)),
-    (b"TOP", Command(ServerSession._top, _AFTER, command.number_and_lines)),
+    (b"RETR", Command(ServerSession._retrieve, _AFTER, command.number)),
+    (b"TOP", Command(ServerSession._retrieve, _AFTER, command.number_and_lines)),
     (b"DELE", Command(ServerSession._dele, _AFTER, command.number)),
     (b"RSET", Command(ServerSession._rset, _AFTER, command.nothing)),
     (b"NOOP", Command(ServerSession._noop, _AFTER, command.nothing)),

@@ -15,11 +15,12 @@ from twisted_mail.pop3.texts import Text
 class Transaction:
     """One logged-in session's view of its maildrop."""
 
-    __slots__ = ("_deleted", "_deleted_size", "_listing", "_utf8")
+    __slots__ = ("_deleted", "_deleted_size", "_listing", "_sizes", "_utf8")
 
     def __init__(self, listing: Listing, utf8: bool) -> None:
         """*utf8*: the client takes messages as they are (RFC 6856 §2)."""
         self._listing = listing if utf8 else listing.in_ascii
+        self._sizes = self._listing.sizes
         self._utf8 = utf8
         self._deleted: set[int] = set()
         self._deleted_size = 0
@@ -32,7 +33,7 @@ class Transaction:
     @property
     def count(self) -> int:
         """Messages that are not marked."""
-        return len(self._listing) - len(self._deleted)
+        return len(self._sizes) - len(self._deleted)
 
     @property
     def octets(self) -> int:
@@ -42,8 +43,8 @@ class Transaction:
     def index_of(self, number: int) -> int:
         """The index of message *number*.  Raises POP3Error: there is none, or it is marked."""
         index = number - 1
-        if not 0 <= index < len(self._listing):
-            raise POP3Error(Text.NO_MESSAGE, counts=False, number=number, count=len(self._listing))
+        if not 0 <= index < len(self._sizes):
+            raise POP3Error(Text.NO_MESSAGE, counts=False, number=number, count=len(self._sizes))
         if index in self._deleted:
             raise POP3Error(Text.MESSAGE_DELETED, counts=False, number=number)
         return index
@@ -60,14 +61,14 @@ class Transaction:
         return not self._utf8 and index in self._listing.downgraded
 
     def size_of(self, index: int) -> int:
-        return self._listing.sizes[index]
+        return self._sizes[index]
 
     def uid_of(self, index: int) -> str:
         return self._listing.uids[index]
 
     def scan_lines(self) -> bytes:
         """What LIST lists."""
-        return self._lines(self._listing.sizes) if self._deleted else self._listing.scan_lines
+        return self._lines(self._sizes) if self._deleted else self._listing.scan_lines
 
     def uid_lines(self) -> bytes:
         """What UIDL lists."""
@@ -76,7 +77,7 @@ class Transaction:
     def mark(self, index: int) -> None:
         """DELE."""
         self._deleted.add(index)
-        self._deleted_size += self._listing.sizes[index]
+        self._deleted_size += self._sizes[index]
 
     def unmark_all(self) -> None:
         """RSET."""

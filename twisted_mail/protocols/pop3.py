@@ -93,7 +93,6 @@ class POP3Server(Connection):
         self._session: ServerSession = ServerSession(service.options, tls=listener.tls_at_once, terms=service.terms())
         self._maildrop: IMaildrop | None = None
         self._log_out: Callable[[], None] | None = None
-        self._retrieved = 0
         self._sent = Retrievals(self._note_retrieval, listener.clock)
 
     async def converse(self) -> None:
@@ -138,6 +137,7 @@ class POP3Server(Connection):
             self._refuse(error)
             return
         self._maildrop = maildrop
+        self._sent.listing = maildrop.listing
         self._session.logged_in(maildrop.listing, maildrop.terms, self._at_hand)
         self.note(
             "POP3 login {user} from {peer}, {count} messages",
@@ -152,7 +152,7 @@ class POP3Server(Connection):
         assert self._maildrop is not None
         text = self._maildrop.at_hand(index)
         if text is not None:
-            self._count(index, lines)
+            self._sent.add(index, lines)
         return text
 
     async def _retrieve(self, index: int, lines: int | None) -> None:
@@ -166,16 +166,7 @@ class POP3Server(Connection):
             await self._send_message(reader)
         finally:
             reader.close()
-        self._count(index, lines)
-
-    def _count(self, index: int, lines: int | None) -> None:
-        assert self._maildrop is not None
-        self._retrieved += 1
-        uid, octets = self._maildrop.listing.uids[index], self._maildrop.listing.sizes[index]
-        if lines is None:
-            self._sent.add(uid, octets)
-        else:
-            self._note_retrieval([uid], octets, lines)
+        self._sent.add(index, lines)
 
     async def _send_message(self, reader: IMessageReader) -> None:
         """Once it has begun there is no way to say that reading failed: the connection is cut then."""
@@ -205,7 +196,7 @@ class POP3Server(Connection):
         self._note_deletion(deleted)
         self._session.updated()
 
-    def _note_retrieval(self, uids: Sequence[str], octets: int, lines: int | None = None) -> None:
+    def _note_retrieval(self, uids: Sequence[str], octets: int, lines: int | None) -> None:
         """*lines*: of TOP."""
         about = {"uids": uids, "count": len(uids), "octets": octets, "lines": lines}
         self.note("sent {count}, {octets} octets", "message.retrieved", level=LogLevel.debug, **about)
@@ -220,7 +211,7 @@ class POP3Server(Connection):
         self.note(
             "POP3 logout {user}, {retrieved} retrieved, {count} deleted",
             "session.ended",
-            retrieved=self._retrieved,
+            retrieved=self._sent.count,
             count=len(uids),
         )
 
@@ -251,5 +242,5 @@ class POP3Server(Connection):
         self._sent.flush()
         if self._log_out is not None:
             text = "POP3 session of {user} ended without QUIT, {retrieved} retrieved, nothing deleted"
-            self.note(text, "session.lost", retrieved=self._retrieved)
+            self.note(text, "session.lost", retrieved=self._sent.count)
         self._end_login()

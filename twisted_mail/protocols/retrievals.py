@@ -9,37 +9,48 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_mail.pop3.listing import Listing
+
 MOST = 100
-"""Messages that one event names."""
+"""Whole messages that one event names."""
 LONGEST = 1.0
 """Seconds from the first message of a batch after which the next one ends it."""
 
-Tell = Callable[[Sequence[str], int], None]
-"""Is told the unique-ids of a batch and the octets of all of it."""
+Tell = Callable[[Sequence[str], int, int | None], None]
+"""Is told the unique-ids of a batch, the octets of all of it, and of TOP how many lines."""
 
 
 class Retrievals:
-    """Whole messages of one session."""
+    """Those of one session."""
+
+    __slots__ = ("_clock", "_indexes", "_since", "_tell", "count", "listing")
 
     def __init__(self, tell: Tell, clock: IReactorTime) -> None:
         self._tell = tell
         self._clock = clock
         self._since = 0.0
-        self._uids: list[str] = []
-        self._octets = 0
+        self._indexes: list[int] = []
+        self.listing = Listing((), ())
+        """The session's, once it has one."""
+        self.count = 0
+        """Messages so far."""
 
-    def add(self, uid: str, octets: int) -> None:
+    def add(self, index: int, lines: int | None = None) -> None:
+        """Message *index* was sent: whole, or the first *lines* of it, which is told by itself."""
+        self.count += 1
+        if lines is not None:
+            self._tell([self.listing.uids[index]], self.listing.sizes[index], lines)
+            return
         now = self._clock.seconds()
-        if not self._uids:
+        if not self._indexes:
             self._since = now
-        self._uids.append(uid)
-        self._octets += octets
-        if len(self._uids) >= MOST or now - self._since >= LONGEST:
+        self._indexes.append(index)
+        if len(self._indexes) >= MOST or now - self._since >= LONGEST:
             self.flush()
 
     def flush(self) -> None:
         """Tell what has not been told."""
-        if self._uids:
-            uids, octets = self._uids, self._octets
-            self._uids, self._octets = [], 0
-            self._tell(uids, octets)
+        if self._indexes:
+            indexes, self._indexes = self._indexes, []
+            uids, sizes = self.listing.uids, self.listing.sizes
+            self._tell([uids[index] for index in indexes], sum(sizes[index] for index in indexes), None)
