@@ -45,12 +45,14 @@ class Command:
     """A row of the session's table."""
 
     action: Callable[..., Any]
-    """Called with the session and what *parse* gives."""
+    """Called with the session, or its Reading, and what *parse* gives."""
     states: tuple[State, ...]
     """Where the command is legal."""
     parse: Parser
     limit: int = MAX_LINE
     """Octets with CRLF."""
+    is_reading: bool = False
+    """The action is one of reading.py."""
 
 
 def nothing(argument: bytes) -> tuple[()]:

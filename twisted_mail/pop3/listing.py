@@ -48,3 +48,7 @@ class Listing:
     def uid_lines(self) -> bytes:
         """The body of UIDL's reply while nothing is marked as deleted, without its terminator."""
         return "".join([f"{number} {uid}\r\n" for number, uid in enumerate(self.uids, 1)]).encode("ascii")
+
+
+EMPTY = Listing((), ())
+"""Of a session that has not logged in."""

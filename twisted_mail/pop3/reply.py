@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from twisted_mail.pop3.texts import Text, text_of
-from twisted_mail.pop3.translations import ENGLISH, Language
+from twisted_mail.pop3.translations import ENGLISH
 from twisted_mail.transcript import Transcript
+
+END = b".\r\n"
+"""What ends a reply of several lines."""
 
 
 class POP3Error(Exception):
@@ -23,7 +26,7 @@ class POP3Error(Exception):
 class Replies:
     """All that was said and is not sent yet, in the client's language."""
 
-    __slots__ = ("_announcement", "_language", "_octets", "size", "transcript")
+    __slots__ = ("_octets", "language", "size", "transcript")
 
     def __init__(self) -> None:
         self._octets: list[bytes] = []
@@ -33,22 +36,13 @@ class Replies:
         self.transcript = Transcript()
         """What was said, without secrets and messages."""
 
-    @property
-    def language(self) -> Language:
-        return self._language
-
-    @language.setter
-    def language(self, language: Language) -> None:
-        self._language = language
-        self._announcement = f"+OK {one_line(language.say(Text.OCTETS, octets='%d'))}\r\n".encode()
-
     def accept(self, text: Text, **values: object) -> None:
         """+OK with a text."""
-        self.say(f"+OK {one_line(self._language.say(text, **values))}\r\n".encode())
+        self.say(f"+OK {one_line(self.language.say(text, **values))}\r\n".encode())
 
     def announce(self, octets: int) -> None:
-        """+OK before a message of so many: what is said most is put into words once."""
-        self.say(self._announcement % octets)
+        """+OK before a message of so many."""
+        self.say(self.language.announcement % octets)
 
     def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
         """-ERR with its text, and perhaps one *more*.  Returns the line."""

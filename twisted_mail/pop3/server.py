@@ -8,7 +8,7 @@ errors; what was marked is deleted by a complete QUIT alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
 from twisted_mail.pop3 import command
@@ -29,7 +29,8 @@ from twisted_mail.pop3.events import (
 )
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.login import Login
-from twisted_mail.pop3.reply import POP3Error, Replies
+from twisted_mail.pop3.reading import AtHand, Reading
+from twisted_mail.pop3.reply import END, POP3Error, Replies
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.transaction import Transaction
@@ -42,10 +43,6 @@ __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
 MAX_BACKLOG = 64 * 1024
 """Octets of pending replies above which they should be sent: the session asks for it (`Backlog`)."""
-_END = b".\r\n"
-
-AtHand = Callable[[int, int | None], bytes | None]
-"""The text of message *index* (from 0), which is for RETR, or for TOP with so many *lines*; None: ask for it."""
 
 
 class ServerSession:
@@ -62,8 +59,7 @@ class ServerSession:
         self._errors = 0
         self._utf8 = False
         self._login = Login(options.mechanisms)
-        self._transaction = Transaction(Listing((), ()), utf8=True)
-        self._at_hand: AtHand = _nothing
+        self._reading: Reading | None = None
         self._transfer = Transfer(self._replies)
         self._asked: Question | StartTLS | None = None
         self._follows: Event | None = None
@@ -146,7 +142,8 @@ class ServerSession:
         try:
             if len(line) + 2 > row.limit:
                 raise POP3Error(Text.LINE_TOO_LONG)
-            event: Event | None = row.action(self, *row.parse(argument))
+            subject = self._reading if row.is_reading else self
+            event: Event | None = row.action(subject, *row.parse(argument))
         except ArgumentError as error:
             return self._refuse(verb.decode(), POP3Error(error.text, verb=verb.decode()))
         except POP3Error as error:
@@ -172,9 +169,8 @@ class ServerSession:
         *at_hand*: gives messages that need not be waited for; the session does not ask for those.
         """
         self._answered(Authenticate)
-        self._at_hand = at_hand or _nothing
         self._terms = TermsRange.of(terms or Terms())
-        self._transaction = Transaction(listing, self._utf8)
+        self._reading = Reading(Transaction(listing, self._utf8), self._replies, self._transfer, at_hand)
         self._enter(State.TRANSACTION)
         self._replies.accept(Text.LOGGED_IN, count=len(listing), octets=listing.total_size)
 
@@ -199,10 +195,9 @@ class ServerSession:
 
     def start_message(self) -> None:
         """Answer Retrieve: the message follows, piece by piece."""
-        question = self._asked
-        assert isinstance(question, Retrieve)
-        index, drop = question.index, self._transaction
-        self._transfer.start(drop.size_of(index), question.lines, drop.is_downgraded(index))
+        assert isinstance(self._asked, Retrieve)
+        assert self._reading is not None
+        self._reading.start(self._asked)
 
     def message_piece(self, piece: bytes) -> bool:
         """The next octets of the message, as on disk.  False: the client wants no more of it."""
@@ -244,7 +239,7 @@ class ServerSession:
         self._demand_tls()
         if not mechanism:
             self._replies.accept(Text.MECHANISMS)
-            self._replies.send("".join(f"{name}\r\n" for name in self._login.offered(tls=self._tls)).encode() + _END)
+            self._replies.send("".join(f"{name}\r\n" for name in self._login.offered(tls=self._tls)).encode() + END)
             return None
         return self._authenticate(self._login.begin(mechanism, initial, tls=self._tls))
 
@@ -277,67 +272,18 @@ class ServerSession:
         if not self._tls and not self._options.plaintext_auth:
             raise POP3Error(Text.NEEDS_TLS, code="AUTH")
 
-    # ---- TRANSACTION
-
-    def _stat(self) -> None:
-        # the two numbers and nothing else: RFC 1939 §5 discourages more
-        self._replies.say(b"+OK %d %d\r\n" % (self._transaction.count, self._transaction.octets))
-
-    def _list(self, number: int | None) -> None:
-        drop = self._transaction
-        if number is None:
-            self._replies.accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
-            self._replies.send(drop.scan_lines() + _END)
-        else:
-            self._replies.say(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
-
-    def _uidl(self, number: int | None) -> None:
-        drop = self._transaction
-        if number is None:
-            self._replies.accept(Text.UNIQUE_IDS)
-            self._replies.send(drop.uid_lines() + _END)
-        else:
-            self._replies.say(f"+OK {number} {drop.uid_of(drop.index_of(number))}\r\n".encode("ascii"))
-
-    def _retrieve(self, number: int, lines: int | None = None) -> Event | None:
-        """RETR; with *lines* TOP."""
-        drop = self._transaction
-        index = drop.sendable(number)
-        text = self._at_hand(index, lines)
-        if text is None:
-            return Retrieve(index, lines)
-        self._transfer.send(text, drop.size_of(index), lines, drop.is_downgraded(index))
-        return None
-
-    def _dele(self, number: int) -> None:
-        self._transaction.mark(self._transaction.index_of(number))
-        self._replies.accept(Text.MARKED, number=number)
-
-    def _rset(self) -> None:
-        self._transaction.unmark_all()
-        self._replies.accept(Text.NOTHING_DELETED, count=self._transaction.count, octets=self._transaction.octets)
-
-    def _noop(self) -> None:
-        self._replies.accept(Text.NOTHING_DONE)
-
-    def _last(self) -> None:
-        raise POP3Error(Text.LAST_IS_GONE, counts=False)
-
-    def _update(self) -> Event:
-        return Update(self._transaction.deleted)
-
     # ---- both
 
     def _capa(self) -> None:
         self._replies.accept(Text.CAPABILITIES)
         standing = Standing(self._options, self._state, self._tls, self._terms)
-        self._replies.send(capability_lines(standing) + _END)
+        self._replies.send(capability_lines(standing) + END)
 
     def _set_language(self, wanted: str) -> None:
         """LANG (RFC 6856 §3): before it, and after i-default, all texts are ASCII."""
         if not wanted:
             self._replies.accept(Text.LANGUAGES)
-            self._replies.send("".join(f"{row.tag} {row.name}\r\n" for row in LANGUAGES.values()).encode() + _END)
+            self._replies.send("".join(f"{row.tag} {row.name}\r\n" for row in LANGUAGES.values()).encode() + END)
             return
         language = find_language(self._options.language if wanted == "*" else wanted)
         if language is None:
@@ -385,10 +331,6 @@ class ServerSession:
         return question
 
 
-def _nothing(index: int, lines: int | None) -> None:
-    """What is at hand of a maildrop that only answers questions."""
-
-
 _BEFORE = (State.AUTHORIZATION,)
 _AFTER = (State.TRANSACTION,)
 _BOTH = _BEFORE + _AFTER
@@ -403,16 +345,16 @@ _TABLE: tuple[tuple[bytes, Command], ...] = (
     (b"QUIT", Command(ServerSession._leave, _BEFORE, command.nothing)),
     (b"CAPA", Command(ServerSession._capa, _BOTH, command.nothing)),
     (b"LANG", Command(ServerSession._set_language, _BOTH, command.optional_word)),
-    (b"STAT", Command(ServerSession._stat, _AFTER, command.nothing)),
-    (b"LIST", Command(ServerSession._list, _AFTER, command.optional_number)),
-    (b"UIDL", Command(ServerSession._uidl, _AFTER, command.optional_number)),
-    (b"RETR", Command(ServerSession._retrieve, _AFTER, command.number)),
-    (b"TOP", Command(ServerSession._retrieve, _AFTER, command.number_and_lines)),
-    (b"DELE", Command(ServerSession._dele, _AFTER, command.number)),
-    (b"RSET", Command(ServerSession._rset, _AFTER, command.nothing)),
-    (b"NOOP", Command(ServerSession._noop, _AFTER, command.nothing)),
-    (b"LAST", Command(ServerSession._last, _AFTER, command.nothing)),
-    (b"QUIT", Command(ServerSession._update, _AFTER, command.nothing)),
+    (b"STAT", Command(Reading.stat, _AFTER, command.nothing, is_reading=True)),
+    (b"LIST", Command(Reading.list, _AFTER, command.optional_number, is_reading=True)),
+    (b"UIDL", Command(Reading.uidl, _AFTER, command.optional_number, is_reading=True)),
+    (b"RETR", Command(Reading.retrieve, _AFTER, command.number, is_reading=True)),
+    (b"TOP", Command(Reading.retrieve, _AFTER, command.number_and_lines, is_reading=True)),
+    (b"DELE", Command(Reading.dele, _AFTER, command.number, is_reading=True)),
+    (b"RSET", Command(Reading.rset, _AFTER, command.nothing, is_reading=True)),
+    (b"NOOP", Command(Reading.noop, _AFTER, command.nothing, is_reading=True)),
+    (b"LAST", Command(Reading.last, _AFTER, command.nothing, is_reading=True)),
+    (b"QUIT", Command(Reading.quit, _AFTER, command.nothing, is_reading=True)),
 )
 _ROWS: Mapping[State, Mapping[bytes, Command]] = {
     state: {keyword: row for keyword, row in _TABLE if state in row.states} for state in State

@@ -11,7 +11,7 @@ from typing import Protocol
 from twisted_mail.framing import DotEncoder, dot_terminated
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 from twisted_mail.message.header import header_size
-from twisted_mail.pop3.reply import Replies
+from twisted_mail.pop3.reply import END, Replies
 from twisted_mail.pop3.texts import Text
 
 _REMARK = b"[the message]"
@@ -127,7 +127,7 @@ class TopEncoder:
         return wire[:body] + self._body(wire[body:])
 
     def finish(self) -> bytes:
-        return b".\r\n" if self.finished else self._encoder.finish()
+        return END if self.finished else self._encoder.finish()
 
     def _body(self, wire: bytes) -> bytes:
         lines = wire.count(b"\n")

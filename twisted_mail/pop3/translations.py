@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from twisted_mail.pop3.texts import Text
 
@@ -296,7 +297,7 @@ CHINESE: Mapping[Text, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Language:
     """A row of what LANG lists."""
 
@@ -311,6 +312,11 @@ class Language:
         if isinstance(text, str):
             return text
         return self.texts.get(text, text.value).format(**values)
+
+    @cached_property
+    def announcement(self) -> bytes:
+        """The reply before a message, to be filled in with its octets: what is said most is put into words once."""
+        return f"+OK {self.say(Text.OCTETS, octets='%d')}\r\n".encode()
 
 
 ENGLISH = Language("en", "English", {})

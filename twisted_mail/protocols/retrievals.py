@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_mail.pop3.listing import Listing
+from twisted_mail.pop3.listing import EMPTY
 
 MOST = 100
 """Whole messages that one event names."""
@@ -30,7 +30,7 @@ class Retrievals:
         self._clock = clock
         self._since = 0.0
         self._indexes: list[int] = []
-        self.listing = Listing((), ())
+        self.listing = EMPTY
         """The session's, once it has one."""
         self.count = 0
         """Messages so far."""
