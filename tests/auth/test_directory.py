@@ -186,25 +186,25 @@ class UsersTests(DirectoryCase):
 
 class LoginTests(DirectoryCase):
     def test_login_is_found_by_address_in_any_case(self) -> None:
-        account = self.result(self.directory.find_login("Alice@Example.ORG"))
+        account = self.directory.find_login("Alice@Example.ORG")
         assert account is not None
         self.assertEqual((ALICE, "hash", False), (account.address, account.password, account.disabled))
 
     def test_local_part_alone_is_enough_while_there_is_one_domain(self) -> None:
-        self.assertIsNone(self.result(self.directory.find_login("alice")))
+        self.assertIsNone(self.directory.find_login("alice"))
         self.directory.remove_domain("other.example", force=True)
-        account = self.result(self.directory.find_login("alice"))
+        account = self.directory.find_login("alice")
         assert account is not None
         self.assertEqual(ALICE, account.address)
 
     def test_what_is_no_account_is_no_login(self) -> None:
         self.alias("info@example.org", "alice@example.org")
         for user in ("", "@", "info@example.org", "alice+x@example.org", "alice@", "a b@example.org", "\0@example.org"):
-            self.assertIsNone(self.result(self.directory.find_login(user)), user)
+            self.assertIsNone(self.directory.find_login(user), user)
 
     def test_a_login_to_a_view_means_the_account(self) -> None:
         for user in ("alice@example.org%laptop", "Alice@Example.ORG%"):
-            account = self.result(self.directory.find_login(user))
+            account = self.directory.find_login(user)
             assert account is not None
             self.assertEqual(self.directory.login_salt("alice@example.org"), self.directory.login_salt(user))
 

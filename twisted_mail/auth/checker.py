@@ -12,7 +12,7 @@ import secrets
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -62,7 +62,7 @@ class ProofChecker:
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, login: IProvenLogin) -> bytes | tuple[()]:
-        account = await self._logins.find(login.user)
+        account = self._logins.find(login.user)
         name = throttled_name(account, login.user)
         if account is None or not login.proven:
             self._logins.failed(login.origin.peer, name)
@@ -101,14 +101,18 @@ class PasswordChecker:
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Fails with UnauthorizedLogin, AccountDisabled or LoginUnavailable."""
-        return Deferred.fromCoroutine(self._check(credentials))
-
-    async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
         user, password = credentials.username.decode(errors="replace"), credentials.password
-        account = await self._logins.find(user)
-        if account is not None and self._recent.has(account, password):
-            return _avatar_id(account)
-        host = ""
+        try:
+            account = self._logins.find(user)
+            if account is not None and self._recent.has(account, password):
+                return succeed(_avatar_id(account))
+        except (AccountDisabled, LoginUnavailable):
+            return fail()
+        return Deferred.fromCoroutine(self._check(user, account, credentials))
+
+    async def _check(self, user: str, account: Account | None, credentials: IUsernamePassword) -> bytes | tuple[()]:
+        """Of one that was not right lately."""
+        host, password = "", credentials.password
         purpose: Purpose | None = Purpose.SMTP
         if isinstance(credentials, PasswordLogin):
             host, purpose = credentials.origin.peer, purpose_of(credentials.origin)

@@ -144,7 +144,7 @@ class Directory:
 
     # ---- logging in
 
-    async def find_login(self, user: str) -> Account | None:
+    def find_login(self, user: str) -> Account | None:
         """The account that *user* means: an address, or the part before the @ while there is only one domain.
 
         Either may have a view behind it (names.login_and_view).

@@ -58,7 +58,7 @@ class Inquiries:
         return await _ANSWERS[type(inquiry)](self, inquiry, origin)
 
     async def _secret(self, wanted: SecretWanted, origin: Origin) -> Secret:
-        account = await self._logins.find(wanted.user)
+        account = self._logins.find(wanted.user)
         await self._logins.wait_for_turn(origin.peer, throttled_name(account, wanted.user))
         found = self._verifiers(account, purpose_of(origin)) if account is not None else {}
         first = next(iter(found.values()), None)
@@ -71,9 +71,9 @@ class Inquiries:
     async def _token(self, offered: TokenOffered, origin: Origin) -> TokenVerdict:
         oauth = self._oauth
         assert oauth is not None
-        claimed = await self._logins.find(offered.user)
+        claimed = self._logins.find(offered.user)
         await self._logins.wait_for_turn(origin.peer, throttled_name(claimed, offered.user))
-        owner = await self._logins.find(await self._owner(oauth, offered.token))
+        owner = self._logins.find(await self._owner(oauth, offered.token))
         if owner is None or (offered.user and claimed != owner):
             return TokenVerdict("", oauth.issuer.configuration)
         return TokenVerdict(str(owner.address))
@@ -95,7 +95,7 @@ class Inquiries:
         return f"<{secrets.token_hex(16)}@twisted-mail>"
 
     async def _password(self, wanted: PasswordWanted, origin: Origin) -> StoredPassword:
-        account = await self._logins.find(wanted.user)
+        account = self._logins.find(wanted.user)
         await self._logins.wait_for_turn(origin.peer, throttled_name(account, wanted.user))
         return StoredPassword(self._directory.shared_secret(account.address) if account is not None else None)
 

@@ -29,10 +29,10 @@ class Logins:
         self._clock = clock
         self._throttle = throttle
 
-    async def find(self, user: str) -> Account | None:
+    def find(self, user: str) -> Account | None:
         """The account that *user* means.  Raises LoginUnavailable."""
         try:
-            return await self._directory.find_login(user)
+            return self._directory.find_login(user)
         except sqlite3.Error as error:
             self._log.failure("The directory cannot be read")
             raise LoginUnavailable("The directory cannot be read") from error
