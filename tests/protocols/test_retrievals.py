@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 from twisted.internet.task import Clock
@@ -49,3 +50,22 @@ class RetrievalsTests(SynchronousTestCase):
         self.sent.flush()
         self.assertEqual((["uid0"], 10, None), self.told[-1])
         self.assertEqual(2, self.sent.count)
+
+    def test_who_is_told_is_let_go_at_the_end(self) -> None:
+        """A connection has its retrievals: neither may keep the other in memory."""
+
+        class Connection:
+            def tell(self, uids: Sequence[str], octets: int, lines: int | None) -> None:
+                told.append(uids)
+
+        told: list[Sequence[str]] = []
+        connection = Connection()
+        gone = weakref.ref(connection)
+        sent = Retrievals(connection.tell, self.clock)
+        sent.listing = LISTING
+        sent.add(0)
+        del connection
+        self.assertIsNotNone(gone())
+        sent.end()
+        self.assertEqual([["uid0"]], told)
+        self.assertIsNone(gone())

@@ -29,6 +29,7 @@ from twisted_mail.interfaces import (
     NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
+from twisted_mail.pop3.reading import AtHand
 from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
 from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
@@ -138,7 +139,7 @@ class POP3Server(Connection):
             return
         self._maildrop = maildrop
         self._sent.listing = maildrop.listing
-        self._session.logged_in(maildrop.listing, maildrop.terms, self._at_hand)
+        self._session.logged_in(maildrop.listing, maildrop.terms, _at_hand(maildrop, self._sent))
         self.note(
             "POP3 login {user} from {peer}, {count} messages",
             "login.accepted",
@@ -146,14 +147,6 @@ class POP3Server(Connection):
             by=login.secret,
             tls=self.origin.tls.version if self.origin.tls is not None else "",
         )
-
-    def _at_hand(self, index: int, lines: int | None) -> bytes | None:
-        """For the session, which sends what it gets here."""
-        assert self._maildrop is not None
-        text = self._maildrop.at_hand(index)
-        if text is not None:
-            self._sent.add(index, lines)
-        return text
 
     async def _retrieve(self, index: int, lines: int | None) -> None:
         assert self._maildrop is not None
@@ -239,8 +232,20 @@ class POP3Server(Connection):
         self._session.close(text, "SYS/TEMP", why.value)
 
     def cleanup(self) -> None:
-        self._sent.flush()
+        self._sent.end()
         if self._log_out is not None:
             text = "POP3 session of {user} ended without QUIT, {retrieved} retrieved, nothing deleted"
             self.note(text, "session.lost", retrieved=self._sent.count)
         self._end_login()
+
+
+def _at_hand(maildrop: IMaildrop, sent: Retrievals) -> AtHand:
+    """What the session sends at once of *maildrop*, noted in *sent*."""
+
+    def text_of(index: int, lines: int | None) -> bytes | None:
+        text = maildrop.at_hand(index)
+        if text is not None:
+            sent.add(index, lines)
+        return text
+
+    return text_of

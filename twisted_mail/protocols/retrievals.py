@@ -48,9 +48,18 @@ class Retrievals:
         if len(self._indexes) >= MOST or now - self._since >= LONGEST:
             self.flush()
 
+    def end(self) -> None:
+        """Tell the rest; nothing more comes.  Who is told has this: two that hold one another would stay in memory."""
+        self.flush()
+        self._tell = _nobody
+
     def flush(self) -> None:
         """Tell what has not been told."""
         if self._indexes:
             indexes, self._indexes = self._indexes, []
             uids, sizes = self.listing.uids, self.listing.sizes
             self._tell([uids[index] for index in indexes], sum(sizes[index] for index in indexes), None)
+
+
+def _nobody(uids: Sequence[str], octets: int, lines: int | None) -> None:
+    """Is not told."""
