@@ -79,6 +79,13 @@ class User:
         return self.address.partition("@")[0]
 
 
+def runs(pid: int, module: str) -> bool:
+    """The process is there, and runs *module*."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return False
+
+
 class ServerProcess:
     """One data directory and the `twistd -n mailserver` that serves it, which may be started many times."""
 
@@ -165,7 +172,7 @@ class ServerProcess:
     def children(self, module: str) -> list[int]:
         """Process ids of its children that run *module*."""
         pids = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in pids if module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+        return [int(pid) for pid in pids if runs(int(pid), module)]
 
     @property
     def is_running(self) -> bool:
@@ -216,9 +223,12 @@ class ServerProcess:
         self.assert_log_is_clean()
 
     def kill(self) -> None:
-        """SIGKILL: the server has no chance to finish anything."""
+        """SIGKILL: the server has no chance to finish anything.  Returns when its committer has ended, too."""
+        committers = self.children("twisted_mail.committing")
         os.kill(self.pid, signal.SIGKILL)
         self.wait()
+        while any(runs(pid, "twisted_mail.committing") for pid in committers):  # not one more with the same number
+            time.sleep(0.005)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

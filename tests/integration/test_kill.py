@@ -11,11 +11,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.integration.process import ServerProcess, User
+from tests.integration.process import ServerProcess, User, runs
 from tests.integration.wire import Wire, fetch, log_in, send_exactly, without_trace
 
 SENDERS = 4
@@ -206,8 +205,9 @@ def test_committer_ends_with_its_server(new_server: Callable[..., ServerProcess]
     server = new_server(accounts=1)
     server.start()
     [committer] = server.children("twisted_mail.committing")
-    server.kill()
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
     end = time.monotonic() + 10
-    while Path(f"/proc/{committer}").exists() and Path(f"/proc/{committer}/cmdline").read_bytes():
+    while runs(committer, "twisted_mail.committing"):
         assert time.monotonic() < end
         time.sleep(0.01)
