@@ -39,6 +39,7 @@ CONTRACTS = {
         "filecontents",
         "syncing",
         "sharedfile",
+        "eventlog",
         "content",
         "wrapping",
         "notices",

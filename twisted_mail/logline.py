@@ -7,7 +7,6 @@ event are its format with the fields that it names; the other fields follow, eac
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from string import Formatter
@@ -48,10 +47,10 @@ def as_text(head: Head, text: str, fields: Mapping[str, object], traceback: str 
         words = _printable(words)
     shown = _named(text)
     time, level, system = head
-    line = f"{time} {level:5} {system}: {words}"
-    for name, value in fields.items():
-        if name not in shown and value is not None and value != "":
-            line += f" {name}={value if type(value) is int else _value(value)}"
+    others = {n: _text(v) for n, v in fields.items() if n not in shown and v is not None and v != ""}
+    if not _is_plain("".join(others.values())):  # few are not: each is looked at only then
+        others = {name: _quoted(value) for name, value in others.items()}
+    line = f"{time} {level:5} {system}: {words}" + "".join([f" {name}={value}" for name, value in others.items()])
     if traceback:
         line = f"{line}\n\t" + _printable(traceback.rstrip("\n"))
     return line + "\n"
@@ -74,14 +73,17 @@ def plain(value: object) -> object:
     return list(value) if isinstance(value, (set, frozenset)) else str(value)
 
 
-def _value(value: object) -> str:
-    text = _list(value) if isinstance(value, (tuple, list)) else str(value)
-    if not text.isprintable():
-        return json.dumps(text)
-    return text if _PLAIN(text) else json.dumps(text, ensure_ascii=False)
+def _text(value: object) -> str:
+    return _list(value) if isinstance(value, (tuple, list)) else str(value)
 
 
-_PLAIN = re.compile(r'[^\s"=]*').fullmatch
+def _is_plain(text: str) -> bool:
+    """It can stand behind `key=` as it is."""
+    return text.isprintable() and not (" " in text or '"' in text or "=" in text)
+
+
+def _quoted(text: str) -> str:
+    return text if _is_plain(text) else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _list(values: Sequence[object]) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 
-from twisted.logger import Logger
+from twisted.logger import LogLevel
 from zope.interface import implementer
 
 from twisted_mail.committing.committer import Committer
 from twisted_mail.content import Message, disk_refusal
 from twisted_mail.durable import NewFile, Phase
+from twisted_mail.eventlog import EventLog
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IMailboxStore, IMaildrop, NoSuchFolder
 from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
@@ -89,7 +90,7 @@ class MailboxStore:
 
 @implementer(IDelivery)
 class _MaildirDelivery:
-    _log = Logger()
+    _log = EventLog()
 
     def __init__(
         self, store: MailboxStore, committer: Committer, session: str, sender: Address | None, smtputf8: bool
@@ -142,7 +143,8 @@ class _MaildirDelivery:
             self._log.failure("a message could not be stored", id=self._id, session=self._session)
             return disk_refusal(error)
         if phase is not Phase.PREPARE:
-            self._log.debug(
+            self._log.emit(
+                LogLevel.debug,
                 "stored as {file} for {mailboxes}{where}",
                 event="message.stored",
                 session=self._session,

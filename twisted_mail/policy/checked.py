@@ -12,10 +12,10 @@ from random import Random
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message, disk_refusal
+from twisted_mail.eventlog import EventLog
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.message.evidence import counted, points_of, without_junk_fields
 from twisted_mail.message.header import message_id_of
@@ -63,7 +63,7 @@ class CheckOptions:
 class Checked:
     """*target* for strangers, each message with what is to be thought of it."""
 
-    log = Logger()
+    log = EventLog()
 
     def __init__(
         self,

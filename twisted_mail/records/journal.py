@@ -144,9 +144,11 @@ def _words(event: LogEvent) -> str:
 
 
 def line_of(record: Mapping[str, object]) -> bytes:
-    return (json.dumps(record, default=plain, separators=(",", ":"), ensure_ascii=False) + "\n").encode(
-        errors="replace"
-    )
+    return f"{_ENCODER.encode(record)}\n".encode(errors="replace")
+
+
+# json.dumps would make one for each line
+_ENCODER = json.JSONEncoder(default=plain, separators=(",", ":"), ensure_ascii=False)
 
 
 def files(folder: str) -> list[str]:
