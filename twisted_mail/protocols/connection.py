@@ -21,11 +21,13 @@ from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.task import deferLater
-from twisted.logger import Logger, LogLevel
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_mail.eventlog import EventLog
 from twisted_mail.networks import NOBODY, Networks
+from twisted_mail.protocols.conversation import Conversation, pause
 from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.outlet import Outlet
@@ -90,7 +92,7 @@ class Listener:
 class Connection(ABC, TwistedProtocol):
     """One client.  Subclasses have `_session`, `converse`, `farewell` and `cleanup`."""
 
-    log = Logger()
+    log = EventLog()
     _session: Session
 
     def __init__(self, listener: Listener, gone: Callable[[Connection], None], protocol: str) -> None:
@@ -99,11 +101,10 @@ class Connection(ABC, TwistedProtocol):
         self._admitted = False
         self._closing = False
         self._over = False
-        self._waiting: Deferred[None] | None = None
         self._clogged: Deferred[None] | None = None
         self._reading = True
         self._trouble = ""
-        self._conversation: Deferred[None] | None = None
+        self._conversation: Conversation | None = None
         self.last_activity = listener.clock.seconds()
         self._protocol = protocol
         self.origin: Origin
@@ -140,14 +141,14 @@ class Connection(ABC, TwistedProtocol):
             self.say_goodbye(Farewell.OVERLOAD, refusal)
             return
         self._admitted = True
-        self._conversation = Deferred.fromCoroutine(self._run())
+        self._conversation = Conversation(self._run())
+        self._conversation.go_on()
 
     def dataReceived(self, data: bytes) -> None:
         self.last_activity = self._listener.clock.seconds()
         self._session.receive_data(data)
-        if self._waiting is not None:
-            waiting, self._waiting = self._waiting, None
-            waiting.callback(None)
+        if self._conversation is not None and self._conversation.is_paused:
+            self._conversation.go_on()
         elif self._reading:
             self._reading = False
             self._transport.pauseProducing()
@@ -177,7 +178,9 @@ class Connection(ABC, TwistedProtocol):
 
     async def more_data(self) -> None:
         """Send what is pending, then wait for octets."""
-        await self.flush()
+        self._send()
+        if self._clogged is not None:
+            await self._clogged
         if self._closing and not self.in_message:
             self.say_goodbye(Farewell.SHUTDOWN, "The server is shutting down, try again in a minute")
             raise CancelledError
@@ -185,15 +188,17 @@ class Connection(ABC, TwistedProtocol):
             self._reading = True
             self._transport.resumeProducing()
             return  # octets came while something else was awaited; the session may not have seen them yet
-        self._waiting = Deferred()
-        await self._waiting
+        await pause()
 
     async def flush(self) -> None:
         """Send what is pending; returns once the transport has room again."""
-        if data := self._session.data_to_send():
-            self._write(data)
+        self._send()
         if self._clogged is not None:
             await self._clogged
+
+    def _send(self) -> None:
+        if data := self._session.data_to_send():
+            self._write(data)
 
     def change_peer(self, peer: str) -> str | None:
         """The client is somebody else, as a proxy has said: counted from now on, and refused where too many are.
@@ -237,9 +242,9 @@ class Connection(ABC, TwistedProtocol):
 
         *event*: what has happened, as records/happenings.py names it.
         """
-        origin = self.origin
-        known = {"event": event, "session": origin.session, "service": self._listener.service}
-        self.log.emit(level, text, **{**known, "peer": origin.peer, "user": origin.user, **fields})
+        origin, service = self.origin, self._listener.service
+        about = {"session": origin.session, "service": service, "peer": origin.peer, "user": origin.user, **fields}
+        self.log.emit(level, text, event=event, **about)
 
     def keep_dialogue(self, why: str) -> None:
         """Something went wrong: what was said goes into the journal, once the connection is over."""
@@ -250,7 +255,7 @@ class Connection(ABC, TwistedProtocol):
     @property
     def is_waiting(self) -> bool:
         """Nothing is under way: the server waits for the client."""
-        return self._waiting is not None
+        return self._conversation is not None and self._conversation.is_paused
 
     def finish(self) -> None:
         """The server shuts down: now where nothing is under way, else after the command that is."""
