@@ -27,7 +27,6 @@ from twisted_mail.delivery.holding import Holding
 from twisted_mail.delivery.inbound import InboundPolicy
 from twisted_mail.delivery.ledger import Ledger, SendingLimits
 from twisted_mail.delivery.lists import ListOwner
-from twisted_mail.delivery.loops import LoopGuard
 from twisted_mail.delivery.onebyone import OneByOne
 from twisted_mail.delivery.ratelimit import MessageRates, RateLimited
 from twisted_mail.delivery.receipts import Receipted
@@ -105,7 +104,7 @@ class House:
         router = Router(users, mailboxes, outside, return_paths, self._mailboxes.room)
         self._router = Receipted(router, config.hostname, reactor)
         holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
-        arriving: IDeliveryTarget = LoopGuard(Traced(holding, config.hostname, reactor))
+        arriving: IDeliveryTarget = Traced(holding, config.hostname, reactor)
         if config.capture:
             arriving = captures(arriving, config, self._new_id, reactor)
         self._pickup = Pickup(config, committer, disk, reactor)

@@ -6,7 +6,7 @@ A filter overrides `FilterDelivery.add_recipient` to refuse recipients, and `rew
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -29,14 +29,14 @@ class FilterDelivery:
         """The message that is passed on.  Raises SMTPError: the message is refused."""
         return message
 
-    async def add_recipient(self, recipient: Recipient) -> None:
-        await self._inner.add_recipient(recipient)
+    def add_recipient(self, recipient: Recipient) -> Awaitable[None]:
+        return self._inner.add_recipient(recipient)
 
     async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
         return await self._inner.prepare(await self.rewrite(message))
 
-    async def commit(self) -> None:
-        await self._inner.commit()
+    def commit(self) -> Awaitable[None]:
+        return self._inner.commit()
 
     async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
         return await self._inner.deliver(await self.rewrite(message))

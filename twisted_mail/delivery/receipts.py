@@ -24,7 +24,7 @@ from twisted_mail.message.dsn import Action, RecipientReport, Report
 from twisted_mail.message.identifier import message_id
 from twisted_mail.notices import send_report
 from twisted_mail.smtp.address import Address
-from twisted_mail.smtp.envelope import MailOptions, Notify, Origin, Recipient, RecipientOptions
+from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.wrapping import FilterDelivery
 
@@ -52,9 +52,7 @@ class Receipted:
         return _ReceiptedDelivery(inner, self, Transaction(sender, options, origin.session))
 
     async def action(self, recipient: Recipient) -> Action | None:
-        """What there is to be reported of *recipient*, who is taken."""
-        if not (recipient.options.notify or Notify.NEVER) & Notify.SUCCESS:
-            return None
+        """What there is to be reported of *recipient*, who is taken, to a sender who wants to hear of success."""
         expansion = await self._router.expand(recipient.address)
         owned = any(way.owner is not None for way in expansion.ways.values())
         if owned or len(expansion.mailboxes) + len(expansion.outside) > 1:
@@ -110,7 +108,7 @@ class _ReceiptedDelivery(FilterDelivery):
 
     async def add_recipient(self, recipient: Recipient) -> None:
         await super().add_recipient(recipient)
-        if (action := await self._target.action(recipient)) is not None:
+        if recipient.options.wants_success and (action := await self._target.action(recipient)) is not None:
             self._actions[recipient] = action
 
     async def prepare(self, message: Message) -> Results:
@@ -129,6 +127,8 @@ class _ReceiptedDelivery(FilterDelivery):
         return results
 
     async def _report(self, message: Message) -> None:
+        if not (self._actions or self._routed.unreached):
+            return
         told: dict[Address, list[RecipientReport]] = {}
         for recipient, action in self._actions.items():
             told.setdefault(self._transaction.sender, []).append(_described(recipient, action))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -71,8 +72,7 @@ class Router:
             raise SMTPError.of(550, "2.1", f"The mailbox {address} is switched off") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Leg:
+class _Leg(NamedTuple):
     """What goes the same way in the same name: one delivery."""
 
     target: IDeliveryTarget
@@ -154,18 +154,17 @@ class RoutedDelivery:
         """*named*: what the client said, *way*: how it led to *address*."""
         if (target, address) in self._added:
             return
-        leg = await self._leg(target, way, named.address)
-        if leg not in self._deliveries:
+        leg = _Leg(target, self._sender) if way is None else await self._leg(target, way, named.address)
+        delivery = self._deliveries.get(leg)
+        if delivery is None:
             options = replace(self._options, ret=None, envelope_id=None) if leg.owned else self._options
-            self._deliveries[leg] = await target.begin(self._origin, leg.sender, options)
-        await self._deliveries[leg].add_recipient(
-            Recipient(address, RecipientOptions() if leg.owned else named.options, named.address)
-        )
+            delivery = self._deliveries[leg] = await target.begin(self._origin, leg.sender, options)
+        if leg.owned or address != named.address:
+            named = Recipient(address, RecipientOptions() if leg.owned else named.options, named.address)
+        await delivery.add_recipient(named)
         self._added.add((target, address))
 
-    async def _leg(self, target: IDeliveryTarget, way: Way | None, named: Address) -> _Leg:
-        if way is None:
-            return _Leg(target, self._sender)
+    async def _leg(self, target: IDeliveryTarget, way: Way, named: Address) -> _Leg:
         leaves = target is self._router.outside
         sender = await self._router.return_paths.sender_on(way, self._sender, leaves=leaves)
         alias = Address(named.local_part, named.domain or way.domain) if leaves else None

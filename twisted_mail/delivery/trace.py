@@ -1,4 +1,4 @@
-"""Puts Received in front of every message that passes (RFC 5321 §4.4)."""
+"""Puts Received in front of every message that passes, and lets none pass twice (RFC 5321 §4.4, §6.3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_mail.content import Message
+from twisted_mail.delivery.loops import refuse_loops
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.message.header import Passage, received
 from twisted_mail.smtp.address import Address
@@ -17,7 +18,7 @@ from twisted_mail.wrapping import FilterDelivery
 
 @implementer(IDeliveryTarget)
 class Traced:
-    """A target whose messages carry our Received field."""
+    """A target whose messages carry our Received field, and are on their way for the first time (loops.py)."""
 
     def __init__(self, target: IDeliveryTarget, hostname: str, clock: IReactorTime) -> None:
         """*clock* gives Unix time, as a reactor does."""
@@ -48,5 +49,6 @@ class _TracedDelivery(FilterDelivery):
         self._recipients.append(recipient)
 
     async def rewrite(self, message: Message) -> Message:
+        refuse_loops(message, self._recipients)
         only = self._recipients[0].address if len(self._recipients) == 1 else None
         return message.with_fields(self._target.field(self._origin, message, only, self._priority))

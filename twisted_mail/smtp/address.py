@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import idna
@@ -44,6 +44,16 @@ class Address:
 
     local_part: str
     domain: str
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.local_part, self.domain)))
+
+    def __hash__(self) -> int:
+        return self._hash  # many tables are of addresses: twelve look-ups a recipient
+
+    def __reduce__(self) -> tuple[type[Address], tuple[str, str]]:
+        return Address, (self.local_part, self.domain)  # the hash is another one in another process
 
     @property
     def is_ascii(self) -> bool:

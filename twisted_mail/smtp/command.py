@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from twisted_mail.sasl import MAX_RESPONSE
 from twisted_mail.smtp.address import Address, AddressError, parse_address, parse_path
@@ -33,6 +34,9 @@ _CHUNK = re.compile(r"([0-9]{1,20})(?: +(LAST))?", re.IGNORECASE)
 _NO_DOMAIN = "domain.invalid"
 _NO_MAIL_OPTIONS = MailOptions()
 _NO_RECIPIENT_OPTIONS = RecipientOptions()
+
+REMEMBERED = 4096
+"""Arguments of MAIL, and of RCPT, that need not be parsed again: the same people write, to the same people."""
 
 
 class State(Enum):
@@ -121,6 +125,7 @@ def parse_hello(argument: str, offer: Offer) -> str:
     return argument
 
 
+@lru_cache(REMEMBERED)
 def parse_mail(argument: str, offer: Offer) -> tuple[Address | None, MailOptions]:
     """MAIL: the reverse-path, None for `<>`, and the parameters."""
     path, rest = _split(argument, "FROM:", Reply(501, "5.4", "Syntax: MAIL FROM:<address>"))
@@ -136,6 +141,7 @@ def parse_mail(argument: str, offer: Offer) -> tuple[Address | None, MailOptions
     return sender, options
 
 
+@lru_cache(REMEMBERED)
 def parse_rcpt(argument: str, offer: Offer) -> tuple[Recipient, bool]:
     """RCPT: the recipient, and whether its path is all ASCII, so that it does without SMTPUTF8."""
     path, rest = _split(argument, "TO:", Reply(501, "5.4", "Syntax: RCPT TO:<address>"))

@@ -90,6 +90,11 @@ class RecipientOptions:
     """ORCPT=: address type and address as the sender wrote it, `rfc822;bob@example.org` (RFC 3461 §4.2)."""
 
     @property
+    def wants_success(self) -> bool:
+        """To hear of it."""
+        return self.notify is not None and bool(self.notify & Notify.SUCCESS)
+
+    @property
     def wants_failure(self) -> bool:
         """To hear of it."""
         return self.notify is None or bool(self.notify & Notify.FAILURE)

@@ -179,9 +179,9 @@ OPTIONAL = frozenset(row.keyword for row in EXTENSIONS if row.optional)
 """What `SessionOptions.extensions` may name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """What a session offers just now."""
+    """What a session offers just now: one object for all that offer the same."""
 
     hello: bytes
     """The reply to EHLO."""
