@@ -15,6 +15,7 @@ from typing import BinaryIO
 from twisted.internet.defer import Deferred
 
 from twisted_mail.filecontents import MEMORY_BOUND, Contents, Octets, SpilledBody, write_all
+from twisted_mail.framing import line_ends
 from twisted_mail.message.evidence import Evidence, is_junk
 from twisted_mail.message.header import header_size
 from twisted_mail.message.place import INBOX, Place
@@ -95,7 +96,7 @@ class Message:
 def message_of(identifier: str, octets: bytes) -> Message:
     """A message that is in memory."""
     size = header_size(octets)
-    return Message(identifier, octets[:size], octets[size:], octets.count(b"\n"))
+    return Message(identifier, octets[:size], octets[size:], line_ends(octets))
 
 
 class MessageBuilder:
@@ -173,7 +174,7 @@ class MessageBuilder:
             self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
         write_all(self._file.fileno(), octets)
         self._spilled += len(octets)
-        self._lines += octets.count(b"\n")
+        self._lines += line_ends(octets)
 
 
 def disk_refusal(error: OSError) -> SMTPError:

@@ -18,6 +18,7 @@ from twisted.internet import endpoints, unix
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from twisted_mail.config import ConfigError, ListenAddress
+from twisted_mail.protocols.keepalive import set_options
 
 BACKLOG = 1024
 """Connections that may wait for their accept: a short queue costs clients a second each in a burst."""
@@ -81,6 +82,7 @@ def bind(address: ListenAddress) -> BoundAddress:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if address.kind == "tcp6":
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        set_options(bound)
         bound.bind((address.interface, address.port))
     except OSError as error:
         bound.close()

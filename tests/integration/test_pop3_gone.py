@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.process import ServerProcess
 from tests.integration.wire import Wire, log_in, send_exactly
-from twisted_mail.protocols.connection import KEEPALIVE
+from twisted_mail.protocols.keepalive import IDLE
 
 KEEPALIVE_TIMER = 2
 """In /proc/net/tcp: what the connection's timer is for."""
@@ -46,7 +46,7 @@ def test_the_kernel_asks_a_silent_client_whether_it_is_there(server: ServerProce
         assert client.recv(100).startswith(b"+OK")
         timer, hundredths = timer_of(server.ports.pop3, client.getsockname()[1])
     assert timer == KEEPALIVE_TIMER
-    assert hundredths <= KEEPALIVE["TCP_KEEPIDLE"] * os.sysconf("SC_CLK_TCK")
+    assert hundredths <= IDLE * os.sysconf("SC_CLK_TCK")
 
 
 def timer_of(local: int, remote: int) -> tuple[int, int]:

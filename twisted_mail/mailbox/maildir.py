@@ -13,6 +13,7 @@ import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
+from functools import lru_cache
 
 from twisted_mail.content import Message
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
@@ -42,7 +43,12 @@ def unique_name(seconds: float, unique: str, host: str) -> str:
 
     HOST is escaped as Maildir wants it, and cut so that the whole is a unique-id of POP3.
     """
-    return f"{int(seconds)}.{unique}.{host.translate(_ESCAPES)[:_MAX_HOST]}"
+    return f"{int(seconds)}.{unique}.{_escaped(host)}"
+
+
+@lru_cache(8)
+def _escaped(host: str) -> str:
+    return host.translate(_ESCAPES)[:_MAX_HOST]
 
 
 def final_name(unique_name: str, size: int, wire_size: int, downgraded: int | None = None) -> str:

@@ -78,7 +78,7 @@ class MailboxStore:
         final = maildir.final_name(name, message.size, message.wire_size, downgraded)
         junk = message.junk
         names = [maildir.path_in(mailbox, place, final, junk=junk) for mailbox in mailboxes for place in message.places]
-        first = os.path.dirname(os.path.dirname(names[0]))
+        first = names[0].rsplit("/", 2)[0]
         return NewFile(
             message.contents,
             # the queue may deliver a message again after a crash, or by two aliases at once: under one final name

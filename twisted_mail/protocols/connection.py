@@ -11,7 +11,6 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
@@ -29,14 +28,12 @@ from twisted_mail.eventlog import EventLog
 from twisted_mail.networks import NOBODY, Networks
 from twisted_mail.protocols.conversation import Conversation, pause
 from twisted_mail.protocols.crowd import Crowd
+from twisted_mail.protocols.keepalive import ensure_options
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.outlet import Outlet
 from twisted_mail.protocols.tls import Certificates, tls_info, tls_layer
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.transcript import Transcript
-
-KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
-"""Seconds of silence, seconds between questions, questions: a client that is gone is noticed after two minutes."""
 
 
 class Farewell(Enum):
@@ -128,9 +125,7 @@ class Connection(ABC, TwistedProtocol):
         peer = getattr(transport.getPeer(), "host", "")
         self.origin = Origin(peer, os.urandom(6).hex(), self._protocol)
         if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
-            transport.setTcpKeepAlive(True)
-            _notice_the_gone(transport.getHandle())
+            ensure_options(transport.getHandle())
         self._outlet = Outlet(transport)
         self._write = self._outlet.write
         if self._listener.tls_at_once:
@@ -342,13 +337,6 @@ def _taken_from(transport: Any) -> bytes:
         return b"" if connection is None else connection.recv(4096, socket.MSG_DONTWAIT)
     except OSError:  # nothing there, or lost: the reactor will find out
         return b""
-
-
-def _notice_the_gone(handle: socket.socket) -> None:
-    """Have the kernel ask a silent client whether it is still there: one that is gone keeps its maildrop locked."""
-    with suppress(OSError, AttributeError):  # no TCP, or a system without these
-        for option, value in KEEPALIVE.items():
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class ConnectionFactory(Factory):

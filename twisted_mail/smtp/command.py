@@ -42,6 +42,8 @@ REMEMBERED = 4096
 class State(Enum):
     """Where a session stands (RFC 5321 §4.1.4)."""
 
+    __hash__ = object.__hash__  # Enum's is written in Python, and a session looks into its table twice a command
+
     START = auto()
     """Nothing but the banner, or TLS has just come up."""
     READY = auto()
