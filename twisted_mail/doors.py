@@ -76,7 +76,7 @@ class Doors:
         """*portal* gives IDeliveryTargets; *sends*: mail to other domains is sent on."""
         config = self._config
         options = session_options(config, name, tls_available=self._certificates is not None, sends=sends)
-        service = SMTPService(options, portal, self._inquiries, new_message, config.proxy.xclient)
+        service = SMTPService(options, portal, self._inquiries, new_message, Networks(config.proxy.xclient))
 
         @lru_cache(OFFERS)
         def offering(mechanisms: tuple[str, ...]) -> SMTPService:

@@ -31,6 +31,9 @@ class Networks:
 
     networks: tuple[Network, ...]
 
+    def __bool__(self) -> bool:
+        return bool(self.networks)
+
     def __contains__(self, host: str) -> bool:
         """Whether *host*, an IP address as text, is in one of them.  Mapped IPv4 addresses count as IPv4."""
         address = _address(host) if self.networks else None

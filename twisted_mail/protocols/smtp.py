@@ -29,7 +29,7 @@ from twisted_mail.interfaces import (
 )
 from twisted_mail.message.header import message_id_of
 from twisted_mail.message.recoding import CannotRecode, textual
-from twisted_mail.networks import Network, Networks
+from twisted_mail.networks import NOBODY, Networks
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.sasl import Credentials, Inquiry
@@ -71,7 +71,7 @@ class SMTPService:
     portal: Portal
     inquiries: IInquiries
     new_message: Callable[[], MessageBuilder]
-    xclient: tuple[Network, ...] = ()
+    xclient: Networks = NOBODY
     """Proxies that may say for whom they speak."""
     recoding: DeferredLock = field(default_factory=DeferredLock)
 
@@ -93,7 +93,7 @@ class SMTPServer(Connection):
         """The octets of the message are no lines (RFC 3030 §3)."""
 
     def connectionMade(self) -> None:
-        if getattr(self._transport.getPeer(), "host", "") in Networks(self._service.xclient):
+        if self._service.xclient and getattr(self._transport.getPeer(), "host", "") in self._service.xclient:
             options = replace(self._service.options, xclient=True)
             self._session = self._new_session(options)
         super().connectionMade()
@@ -121,7 +121,7 @@ class SMTPServer(Connection):
                     session.answer(await self._answering(self._expand(alias, smtputf8), "EXPN"))
                 case Hello(name, extended):
                     self.tls_established()
-                    self.origin = replace(self.origin, hello=name, extended=extended)
+                    self.origin = self.origin.after_hello(name, extended=extended)
                 case Reset():
                     self._reset()
                 case Inquire(inquiry):
@@ -243,18 +243,12 @@ class SMTPServer(Connection):
     async def _deliver(self) -> Sequence[Reply]:
         """The answers to the end of data: one, in LMTP one a recipient, in order (RFC 2033 §4.2)."""
         recipients = self._recipients
-        replies: Mapping[Recipient, Reply] = {}
-
-        async def deliver() -> Reply:
-            nonlocal replies
-            replies = await self._end_of_data()
-            return _folded(replies.values())
-
-        reply = await self._answering(deliver(), "DATA")
+        answer = await self._answering(self._end_of_data(), "DATA")
         self._reset()
-        if self._service.options.lmtp:
-            return [replies.get(recipient, reply) for recipient in recipients]
-        return [reply]
+        if isinstance(answer, Reply):
+            return [answer] * (len(recipients) if self._service.options.lmtp else 1)
+        reply = _folded(answer.values())
+        return [answer.get(each, reply) for each in recipients] if self._service.options.lmtp else [reply]
 
     @property
     def _message(self) -> MessageBuilder:
@@ -294,6 +288,7 @@ class SMTPServer(Connection):
     def _note_message(self, message: Message, refusals: Mapping[Recipient, SMTPError | None], since: float) -> None:
         """*since*: when the end of data came."""
         taken = [str(recipient.address) for recipient, error in refusals.items() if error is None]
+        refused = [str(recipient.address) for recipient, error in refusals.items() if error is not None]
         about: dict[str, Any] = {"id": message.id, "message_id": message_id_of(message.header)}
         if taken:
             self.note(
@@ -308,7 +303,6 @@ class SMTPServer(Connection):
                 seconds=round(self._listener.clock.seconds() - since, 4),
                 **about,
             )
-        refused = [str(recipient.address) for recipient, error in refusals.items() if error is not None]
         if refused:
             error = next(error for error in refusals.values() if error is not None)
             self._note_refusal("DATA", error, recipients=refused, **about)

@@ -150,6 +150,10 @@ class Origin:
     user: str = ""
     """The authenticated account, `alice@example.org`, or an empty text."""
 
+    def after_hello(self, name: str, *, extended: bool) -> Origin:
+        """Of a client that calls itself *name*."""
+        return Origin(self.peer, self.session, self.protocol, name, extended, self.tls, self.early, self.user)
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
