@@ -198,14 +198,15 @@ class _RuledDelivery:
                 outcome.decision = replace(outcome.decision, forward=(*outcome.decision.forward, address))
 
     async def _delivery(self, places: tuple[Place, ...]) -> IDelivery:
-        if places not in self._deliveries:
+        delivery = self._deliveries.get(places)
+        if delivery is None:
             transaction = self._transaction
-            self._deliveries[places] = (
+            delivery = self._deliveries[places] = (
                 await self._target.mailboxes.begin(transaction.origin, transaction.sender, transaction.options)
                 if self._deliveries
                 else self._first
             )
-        return self._deliveries[places]
+        return delivery
 
     async def _prepare(self, message: Message) -> dict[Recipient, SMTPError | None]:
         """Those for whom nothing is delivered have what they wanted."""

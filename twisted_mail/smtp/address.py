@@ -66,7 +66,8 @@ class Address:
     @property
     def key(self) -> Address:
         """The form in which accounts are looked up: local part in NFC and lower case."""
-        return Address(unicodedata.normalize("NFC", self.local_part).lower(), self.domain)
+        local_part = unicodedata.normalize("NFC", self.local_part).lower()
+        return self if local_part == self.local_part else Address(local_part, self.domain)
 
 
 @lru_cache(REMEMBERED)

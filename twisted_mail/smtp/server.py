@@ -196,11 +196,12 @@ class ServerSession:
             return None
         if line is None:
             return Wait.NEED_DATA
-        verb, _, argument = line.partition(b" ")
-        row = COMMANDS.get(verb.upper())
-        self.transcript.keep(harmless(line, verb.upper(), known=row is not None))
+        word, _, argument = line.partition(b" ")
+        verb = word.upper()
+        row = COMMANDS.get(verb)
+        self.transcript.keep(harmless(line, verb, known=row is not None))
         if row is None:
-            self._reject_verb(verb.upper())
+            self._reject_verb(verb)
         else:
             self._obey(row, line, argument)
         return None
