@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.mailbox.disk import MaildirTestCase
+from twisted_mail.mailbox.settling import FINE
 from twisted_mail.mailbox.usage import MAX_AGE, Usages, measure
 
 SECOND = 10**9
@@ -55,5 +56,5 @@ class UsageTests(MaildirTestCase):
 
     def test_one_that_changes_just_now_is_listed_each_time(self) -> None:
         self.put("new/1700000001.a.mx,S=500,W=510")
-        self.now = os.stat(f"{self.path}/new").st_mtime_ns + SECOND
+        self.now = os.stat(f"{self.path}/new").st_mtime_ns + FINE
         self.assertEqual([500, 500, 2], [self.octets(100), self.octets(100), self.hops])

@@ -1,7 +1,7 @@
 """What a Maildir holds at one moment, and a bounded memory of it, kept true by the folders' modification times.
 
-A second login on an unchanged Maildir reads nothing again.  A folder's time is trusted only once it is older than
-SETTLING: two changes within one tick of the file system's clock have the same time, and the second would go unseen.
+A second login on an unchanged Maildir reads nothing again.  A folder's time is trusted once it has settled
+(settling.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 
 from twisted_mail.content import Blocking
 from twisted_mail.mailbox import layout, maildir
+from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.mailbox.sizes import sizes_of
 from twisted_mail.pop3.listing import Listing
-
-SETTLING = 2_000_000_000
-"""Nanoseconds: the coarsest clock of a file system that is still in use (FAT), which some network ones share."""
 
 SMALL_FOLDER = 16 * 1024
 """Octets of a directory, as stat says, up to which it is read at once: about 200 messages on ext4."""
@@ -39,7 +37,7 @@ class Stamp:
 
     def settled(self, now: int) -> bool:
         """No change that is still to come can leave these times as they are."""
-        return max(self.times) < now - SETTLING
+        return are_settled(self.times, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from twisted_mail.content import Blocking
 from twisted_mail.mailbox import layout, maildir
-from twisted_mail.mailbox.snapshot import SETTLING
+from twisted_mail.mailbox.settling import are_settled
 
 MAX_AGE = 60 * 10**9
 """Nanoseconds for which a listing is added to."""
@@ -116,7 +116,7 @@ class Usages(Sums):
     def _list(self, path: str, now: int) -> _Sum:
         """In a thread."""
         times = times_of(path)
-        return _Sum(measure(path), times if max(times) < now - SETTLING else None, now)
+        return _Sum(measure(path), times if are_settled(times, now) else None, now)
 
     def _remember(self, path: str, listed: _Sum) -> int:
         self._sums[path] = listed

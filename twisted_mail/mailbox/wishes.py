@@ -2,7 +2,7 @@
 
 Who wants nothing costs one stat of the Maildir a message: both files show in its modification time when they come, go
 or are replaced.  A file that is there is looked at for itself: an editor may write it in place.  Times are trusted once
-they are older than SETTLING (snapshot.py).
+they have settled (settling.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from twisted_mail.mailbox import layout
 from twisted_mail.mailbox.absence import TEXT_FILE
-from twisted_mail.mailbox.snapshot import SETTLING
+from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.ruleset import Rule
 from twisted_mail.rules.rulesfile import MAX_OCTETS, RulesError, parse_rules
@@ -73,7 +73,7 @@ class WishReader:
             return known.wishes
         stamp = _stamp(path)
         wishes = _read(path)
-        if max(changed, stamp[0] if stamp else 0) < self._clock() - SETTLING:
+        if are_settled((changed, stamp[0]) if stamp else (changed,), self._clock()):
             self._known[path] = _Known(changed, stamp, wishes)
             if len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)
