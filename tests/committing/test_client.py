@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -28,10 +29,17 @@ class Reactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.readers: list[CommitterClient] = []
+        self.writers: set[CommitterClient] = set()
         self.calls_from_threads: list[tuple[Callable[..., object], tuple[object, ...]]] = []
 
     def addReader(self, reader: CommitterClient) -> None:
         self.readers.append(reader)
+
+    def addWriter(self, writer: CommitterClient) -> None:
+        self.writers.add(writer)
+
+    def removeWriter(self, writer: CommitterClient) -> None:
+        self.writers.discard(writer)
 
     def removeReader(self, reader: CommitterClient) -> None:
         if reader in self.readers:
@@ -45,6 +53,8 @@ class Reactor(Clock):
         if self.readers and select.select(self.readers, [], [], 0.01)[0]:
             for reader in list(self.readers):
                 reader.doRead()
+        for writer in select.select([], self.writers, [], 0)[1]:
+            writer.doWrite()
         calls, self.calls_from_threads = self.calls_from_threads, []
         for call, arguments in calls:
             call(*arguments)
@@ -65,6 +75,8 @@ class ClientTestCase(SynchronousTestCase):
         return client
 
     def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGCONT)
         self.client.stop()
         self.process.wait()
 
@@ -106,6 +118,39 @@ class ClientTests(ClientTestCase):
         results = [self.client.run(self.file(f"m{n}"), Phase.BOTH) for n in range(600)]
         self.assertEqual([None] * 600, self.done(*results))
         self.assertEqual(600, len(self.names()))
+
+    def test_reactor_does_not_wait_for_a_process_that_is_busy(self) -> None:
+        self.done(self.client.run(self.file("first"), Phase.BOTH))
+        os.kill(self.process.pid, signal.SIGSTOP)
+        octets = [os.urandom(200_000) for _ in range(10)]
+        results = [self.client.run(self.file(f"m{n}", octets[n]), Phase.BOTH) for n in range(10)]
+        self.reactor.turn()
+        self.assertEqual({self.client}, self.reactor.writers)
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.assertEqual([None] * 10, self.done(*results))
+        self.assertEqual(octets, [self.read(f"m{n}") for n in range(10)])
+        self.assertEqual(set(), self.reactor.writers)
+
+    def test_stop_sends_what_there_was_no_room_for(self) -> None:
+        self.done(self.client.run(self.file("first"), Phase.BOTH))
+        os.kill(self.process.pid, signal.SIGSTOP)
+        results = [self.client.run(self.file(f"m{n}", os.urandom(200_000)), Phase.BOTH) for n in range(10)]
+        self.reactor.turn()
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.client.stop()
+        for result in results:
+            self.successResultOf(result)
+
+    def test_job_that_is_discarded_while_its_preparation_fails(self) -> None:
+        with open(f"{self.folder}/m.tmp", "wb"):
+            pass
+        job = self.file()
+        preparing = self.client.run(job, Phase.PREPARE)
+        self.reactor.advance(0)  # it is sent
+        self.client.discard(job)
+        self.assertIsInstance(self.done(preparing)[0], FileExistsError)
+        self.assertEqual([None], self.done(self.client.run(self.file("other"), Phase.BOTH)))
+        self.assertEqual(["m.tmp", "other"], self.names())
 
     def test_two_phases(self) -> None:
         job = self.file()

@@ -7,7 +7,7 @@ import socket
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -16,6 +16,9 @@ from twisted_mail.committing import wire
 from twisted_mail.committing.committer import MAX_BATCH, CommitterThread
 from twisted_mail.committing.wire import Answer, Order
 from twisted_mail.durable import Job, Phase
+
+_GOOD = (None, None)
+"""Error and outcome."""
 
 
 class _Ordered:
@@ -29,7 +32,7 @@ class _Ordered:
         self.done: Deferred[None] = Deferred()
 
 
-@implementer(IReadDescriptor)
+@implementer(IReadDescriptor, IWriteDescriptor)
 class CommitterClient:
     """One batch is with the process, and all that is ordered meanwhile is the next.
 
@@ -47,6 +50,10 @@ class CommitterClient:
         self._sent: list[_Ordered] = []
         self._calls = False
         """`_send` will be called in this turn of the reactor."""
+        self._octets = memoryview(b"")
+        """What there was no room for yet of the batch."""
+        self._files: list[int] = []
+        """Those that go with it."""
         self._prepared: dict[int, Job] = {}
         """What the process keeps, by number."""
         self._thread: CommitterThread | None = None
@@ -58,7 +65,9 @@ class CommitterClient:
     def stop(self) -> None:
         """Finish what waits.  Blocks until then."""
         while self._thread is None and (self._sent or self._waiting):
-            if self._sent:
+            if self._octets:
+                self._push(0)
+            elif self._sent:
                 self.doRead()
             else:
                 self._send()
@@ -89,13 +98,29 @@ class CommitterClient:
             return
         self._sent, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         try:
-            wire.send(self._socket, [self._order(each) for each in self._sent])
-        except OSError as error:
-            self._lose(error)
+            self._octets, self._files = wire.pack([self._order(each) for each in self._sent])
         except Exception as error:  # noqa: BLE001 (our fault: a job that cannot be pickled)
             sent, self._sent = self._sent, []
             for each in sent:
+                self._prepared.pop(id(each.job), None)
                 each.done.errback(error)
+            self._send()
+        else:
+            self._push(socket.MSG_DONTWAIT)
+
+    def _push(self, flags: int) -> None:
+        """Send as much as there is room for: with several clients, the process may be busy for another one."""
+        try:
+            self._octets, self._files = wire.send(self._socket, self._octets, self._files, flags), []
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lose(error)
+            return
+        if self._octets:
+            self._reactor.addWriter(self)
+        else:
+            self._reactor.removeWriter(self)
 
     def _order(self, ordered: _Ordered) -> Order:
         job, phase = ordered.job, ordered.phase
@@ -108,17 +133,19 @@ class CommitterClient:
 
     def _take(self, answer: Answer) -> None:
         sent, self._sent = self._sent, []
+        everything = dict.fromkeys(range(len(sent)), (answer, None)) if isinstance(answer, OSError) else answer
+        for place, (error, outcome) in everything.items():
+            if outcome is not None:
+                sent[place].job.outcome = outcome
+            if error is not None and sent[place].phase is Phase.PREPARE:
+                self._prepared.pop(id(sent[place].job), None)  # the process does not keep it either
         self._send()
         for place, ordered in enumerate(sent):
-            error, outcome = (answer, None) if isinstance(answer, OSError) else answer.get(place, (None, None))
-            if outcome is not None:
-                ordered.job.outcome = outcome
+            error, _ = everything.get(place, _GOOD)
             if error is None:
                 ordered.done.callback(None)
-                continue
-            if ordered.phase is Phase.PREPARE:
-                self._prepared.pop(id(ordered.job), None)
-            ordered.done.errback(error)
+            else:
+                ordered.done.errback(error)
 
     # ---- what the reactor calls
 
@@ -134,6 +161,9 @@ class CommitterClient:
                 self._take(answer)
         except (EOFError, OSError) as error:
             self._lose(error)
+
+    def doWrite(self) -> None:
+        self._push(socket.MSG_DONTWAIT)
 
     def connectionLost(self, reason: Failure) -> None:
         """Only the reactor itself can have found that; the next read says so, too."""
@@ -166,6 +196,7 @@ class CommitterClient:
 
     def _leave(self) -> None:
         self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
         self._socket.close()
 
 

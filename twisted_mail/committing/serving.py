@@ -68,7 +68,10 @@ class _Client:
                     self._send(orders)
                 else:
                     yield [self._entry(*order) for order in orders]
-        except (EOFError, OSError):
+        except EOFError:
+            self.gone = True
+        except Exception:  # noqa: BLE001 (a fault of ours, or of the socket: it ends this client and no other)
+            _print_fault()
             self.gone = True
 
     def _entry(self, number: int, value: int, job: Job | None) -> Entry:
@@ -92,16 +95,23 @@ class _Client:
 
     def _send(self, answer: wire.Answer) -> None:
         with suppress(OSError):  # it has gone, which is seen when it is read from
-            wire.send(self._socket, answer)
+            wire.send_all(self._socket, answer)
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _print_fault() -> None:
+    """Where the server's own log goes."""
+    import traceback  # late: few need it, and it is large
+
+    traceback.print_exc()
 
 
 def _sendable(error: Exception | None) -> Any:
     """An OSError as it is; of a fault of ours the text, because it may not go through a pickle."""
     if error is None or isinstance(error, OSError):
         return error
-    import traceback  # which few need, and which is large
+    import traceback  # as above
 
     return RuntimeError("in the committer's process:\n" + "".join(traceback.format_exception(error)))

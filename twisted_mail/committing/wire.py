@@ -45,12 +45,20 @@ def pack(value: object) -> tuple[memoryview, list[int]]:
     return octets, files
 
 
-def send(wire: socket.socket, value: object) -> None:
+def send(wire: socket.socket, octets: memoryview, files: list[int], flags: int = 0) -> memoryview:
+    """What is left of *octets*, as `pack` gave them; *files* go with the first of them.
+
+    Raises BlockingIOError, with MSG_DONTWAIT among the *flags*, where none could be sent; OSError.
+    """
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))] if files else []
+    return octets[wire.sendmsg([octets], rights, flags) :]
+
+
+def send_all(wire: socket.socket, value: object) -> None:
     """Blocks until all is on its way.  Raises OSError."""
     octets, files = pack(value)
-    sent = socket.send_fds(wire, [octets], files) if files else wire.send(octets)
-    if sent < len(octets):
-        wire.sendall(octets[sent:])
+    while octets:
+        octets, files = send(wire, octets, files), []
 
 
 class Receiver:
