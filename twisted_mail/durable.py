@@ -246,11 +246,11 @@ def run_together(jobs: Sequence[Job], syncing: Syncing) -> list[Exception | None
 
 def run_batch(batch: Sequence[Entry], syncing: Syncing) -> None:
     """All phases of all jobs.  Blocks."""
+    _prepare([entry for entry in batch if Phase.PREPARE in entry.phase], syncing)
+    _publish([entry for entry in batch if Phase.PUBLISH in entry.phase], syncing)
     for entry in batch:
         if Phase.DISCARD in entry.phase:
             entry.job.undo()
-    _prepare([entry for entry in batch if Phase.PREPARE in entry.phase], syncing)
-    _publish([entry for entry in batch if Phase.PUBLISH in entry.phase], syncing)
 
 
 def _prepare(entries: Sequence[Entry], syncing: Syncing) -> None:

@@ -218,7 +218,7 @@ class House:
             await self._outgoing.stop(FINISH)
 
     async def stop(self) -> None:
-        """Blocks, in the end, until what was begun is on disk.  Safe more than once."""
+        """The committer goes on: it has been given.  Safe more than once."""
         await self.retire()
         if self._stopped:
             return

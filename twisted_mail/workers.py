@@ -173,7 +173,7 @@ class Workers:
         self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
             worker,
             sys.executable,
-            [sys.executable, "-m", "twisted_mail.worker"],
+            [sys.executable, "-P", "-m", "twisted_mail.worker"],
             env=None,
             childFDs={
                 **{0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, COMMITTER: committer.fileno()},
@@ -185,11 +185,8 @@ class Workers:
 
     def _new_client(self) -> socket.socket:
         """Of the committer's process, which is started again where it has ended.  Raises OSError."""
-        if self._committing is not None:
-            with suppress(OSError):
-                return self._committing.new_client()
-            self._committing.wait()
-        self._committing = CommitterProcess()
+        if self._committing is None or self._committing.has_ended:
+            self._committing = CommitterProcess()
         return self._committing.new_client()
 
     def _replace(self, number: int, pause: float) -> None:

@@ -202,14 +202,16 @@ class ClientTests(ClientTestCase):
         self.assertEqual([None], self.done(self.client.run(job, Phase.BOTH)))
         self.assertEqual(b"before " + octets[4:], self.read())
 
-    def test_process_without_room_for_open_files_fails_the_batch_and_goes_on(self) -> None:
+    def test_file_that_the_process_has_no_room_for_fails_its_job_alone(self) -> None:
         path = os.path.abspath(f"{self.folder}/m")
         before = resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE)
         used = len(os.listdir(f"/proc/{self.process.pid}/fd"))
         self.done(self.client.run(self.file("first"), Phase.BOTH))
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (used, before[1]))
         job = NewFile(self.spilled(b"x" * 100), f"{path}.tmp", [path], make_directory_of)
-        [error] = self.done(self.client.run(job, Phase.BOTH))
+        results = self.client.run(job, Phase.BOTH), self.client.run(Removal([]), Phase.PUBLISH)
+        error, other = self.done(*results)
+        self.assertIsNone(other)
         self.assertEqual(errno.EMFILE, error.errno)  # type: ignore[union-attr]
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, before)
         self.assertEqual([None], self.done(self.client.run(job, Phase.BOTH)))

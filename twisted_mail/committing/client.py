@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from itertools import count
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred
@@ -54,7 +55,8 @@ class CommitterClient:
         """What there was no room for yet of the batch."""
         self._files: list[int] = []
         """Those that go with it."""
-        self._prepared: dict[int, Job] = {}
+        self._numbers = count()
+        self._prepared: dict[Job, int] = {}
         """What the process keeps, by number."""
         self._thread: CommitterThread | None = None
         """What does the work of a process that has ended."""
@@ -102,7 +104,7 @@ class CommitterClient:
         except Exception as error:  # noqa: BLE001 (our fault: a job that cannot be pickled)
             sent, self._sent = self._sent, []
             for each in sent:
-                self._prepared.pop(id(each.job), None)
+                self._prepared.pop(each.job, None)
                 each.done.errback(error)
             self._send()
         else:
@@ -124,24 +126,24 @@ class CommitterClient:
 
     def _order(self, ordered: _Ordered) -> Order:
         job, phase = ordered.job, ordered.phase
-        number = id(job)
-        if self._prepared.pop(number, None) is not None:
+        number = self._prepared.pop(job, None)
+        if number is not None:
             return number, phase.value, None
+        number = next(self._numbers)
         if phase is Phase.PREPARE:
-            self._prepared[number] = job
+            self._prepared[job] = number
         return number, phase.value, job
 
     def _take(self, answer: Answer) -> None:
         sent, self._sent = self._sent, []
-        everything = dict.fromkeys(range(len(sent)), (answer, None)) if isinstance(answer, OSError) else answer
-        for place, (error, outcome) in everything.items():
+        for place, (error, outcome) in answer.items():
             if outcome is not None:
                 sent[place].job.outcome = outcome
-            if error is not None and sent[place].phase is Phase.PREPARE:
-                self._prepared.pop(id(sent[place].job), None)  # the process does not keep it either
+            if error is not None:
+                self._prepared.pop(sent[place].job, None)  # the process does not keep it either
         self._send()
         for place, ordered in enumerate(sent):
-            error, _ = everything.get(place, _GOOD)
+            error, _ = answer.get(place, _GOOD)
             if error is None:
                 ordered.done.callback(None)
             else:
@@ -159,7 +161,7 @@ class CommitterClient:
         try:
             for answer in self._receiver.receive():
                 self._take(answer)
-        except (EOFError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (EOFError or OSError; after another fault nothing would come any more)
             self._lose(error)
 
     def doWrite(self) -> None:
@@ -188,7 +190,7 @@ class CommitterClient:
 
     def _run_in(self, thread: CommitterThread, job: Job, phase: Phase) -> Deferred[None]:
         done: Deferred[None]
-        if self._prepared.pop(id(job), None) is None:
+        if self._prepared.pop(job, None) is None:
             return thread.run(job, phase)
         done = Deferred()
         done.errback(_ended())

@@ -17,7 +17,7 @@ from twisted_mail.durable import Entry, Job, Phase, run_batch
 from twisted_mail.syncing import Syncing
 
 MAX_BATCH = 250
-"""Jobs a batch: bounds open descriptors, and the wait of the first job for the last."""
+"""Jobs that one client orders at once: bounds open descriptors, and the wait of the first job for the last."""
 
 
 class Committer(Protocol):

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 
-COMMAND = (sys.executable, "-m", "twisted_mail.committing")
+COMMAND = (sys.executable, "-P", "-m", "twisted_mail.committing")
+"""Without the current directory among those of modules: anybody's files may lie there."""
 
 
 class CommitterProcess:
@@ -26,8 +27,12 @@ class CommitterProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def new_client(self) -> socket.socket:
-        """The socket that a client is to have.  Raises OSError: the process has ended."""
+        """The socket that a client is to have.  Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:

@@ -64,10 +64,7 @@ class _Client:
         """What it has ordered, after one read."""
         try:
             for orders in self._receiver.receive():
-                if isinstance(orders, OSError):
-                    self._send(orders)
-                else:
-                    yield [self._entry(*order) for order in orders]
+                yield [self._entry(*order) for order in orders]
         except EOFError:
             self.gone = True
         except Exception:  # noqa: BLE001 (a fault of ours, or of the socket: it ends this client and no other)
@@ -91,13 +88,11 @@ class _Client:
         failed = [batch[place].job for place in answer if batch[place].error is not None]
         if failed and self._prepared:
             self._prepared = {number: job for number, job in self._prepared.items() if job not in failed}
-        self._send(answer)
-
-    def _send(self, answer: wire.Answer) -> None:
         with suppress(OSError):  # it has gone, which is seen when it is read from
             wire.send_all(self._socket, answer)
 
     def close(self) -> None:
+        self._receiver.close()
         self._socket.close()
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Order = tuple[int, int, "Job | None"]
 """Which job (a number that its client has chosen), which phase (its value), and the job; None: it was prepared."""
-Answer = Mapping[int, tuple["Exception | None", object]] | OSError
-"""Place of an order in its batch -> error and outcome, where there is one of them; or why nothing of it was done."""
+Answer = Mapping[int, tuple["Exception | None", object]]
+"""Place of an order in its batch -> error and outcome, where there is one of them."""
 
 MAX_FILES = 250
 """Open files that can go with one value: Linux takes 253 at once (SCM_MAX_FD)."""
@@ -73,7 +73,6 @@ class Receiver:
     def receive(self) -> Iterator[Any]:
         """What is complete after one read, for when there is something to be read.
 
-        An OSError in place of a value: this process had no room for the files that came with it.
         Raises EOFError: the other end is gone; OSError.
         """
         octets, control, _, _ = self._wire.recvmsg(_PIECE, socket.CMSG_SPACE(4 * MAX_FILES), socket.MSG_CMSG_CLOEXEC)
@@ -86,7 +85,13 @@ class Receiver:
             pickled = io.BytesIO(self._octets[_HEAD.size : end])
             files, self._files = self._files, []
             del self._octets[:end]
-            yield _Unpickler(pickled, files).load_or_error()
+            yield _Unpickler(pickled, files).load()
+
+    def close(self) -> None:
+        """Nothing more is received."""
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files = []
 
     def _end(self) -> int:
         """Of the first value; as long as its size is not there, the end of that."""
@@ -113,20 +118,18 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(pickled)
         self._files = files
 
-    def load_or_error(self) -> Any:
-        try:
-            return self.load()
-        except OSError as error:
-            for descriptor in filter(None, self._files):
-                os.close(descriptor)
-            return error
-
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
         return self._open if found is _open_file else found
 
-    def _open(self, place: int) -> io.FileIO:
+    def _open(self, place: int) -> io.FileIO | _NoFile:
         if place >= len(self._files):  # the system has left out what there was no room for
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        descriptor, self._files[place] = self._files[place], 0
-        return io.FileIO(descriptor, "rb")
+            return _NoFile()
+        return io.FileIO(self._files[place], "rb")
+
+
+class _NoFile:
+    """In place of a file that could not come: what needs it fails, and nothing else."""
+
+    def fileno(self) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

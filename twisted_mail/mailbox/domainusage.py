@@ -7,12 +7,12 @@ looks at the times of each mailbox's folders, and a listing of those that have c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.internet.defer import DeferredLock
 
+from twisted_mail.mailbox import settling
 from twisted_mail.mailbox.usage import Sums, Usages
 
 MAX_AGE = 600 * 10**9
@@ -30,7 +30,7 @@ class _Sum:
 class DomainUsages(Sums):
     """By the paths of the domains' folders."""
 
-    def __init__(self, usages: Usages, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, usages: Usages, clock: Callable[[], int] = settling.now) -> None:
         """*clock*: the time in nanoseconds."""
         super().__init__()
         self._usages = usages

@@ -7,13 +7,12 @@ A second login on an unchanged Maildir reads nothing again.  A folder's time is 
 from __future__ import annotations
 
 import os
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from twisted_mail.content import Blocking
-from twisted_mail.mailbox import layout, maildir
+from twisted_mail.mailbox import layout, maildir, settling
 from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.mailbox.sizes import sizes_of
 from twisted_mail.pop3.listing import Listing
@@ -61,7 +60,7 @@ class Snapshots:
     """Makes snapshots, and remembers those that were used last."""
 
     def __init__(
-        self, blocking: Blocking, limit: int = MAX_REMEMBERED, clock: Callable[[], int] = time.time_ns
+        self, blocking: Blocking, limit: int = MAX_REMEMBERED, clock: Callable[[], int] = settling.now
     ) -> None:
         """*limit*: messages to remember in all; *clock*: the time in nanoseconds, as on files."""
         self._blocking = blocking

@@ -8,7 +8,6 @@ it matters, because there would be no room, the folders are listed again if thei
 from __future__ import annotations
 
 import os
-import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted_mail.content import Blocking
-from twisted_mail.mailbox import layout, maildir
+from twisted_mail.mailbox import layout, maildir, settling
 from twisted_mail.mailbox.settling import are_settled
 
 MAX_AGE = 60 * 10**9
@@ -75,7 +74,7 @@ class Sums(ABC):
 class Usages(Sums):
     """Of the Maildirs that were asked for last."""
 
-    def __init__(self, blocking: Blocking, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, blocking: Blocking, clock: Callable[[], int] = settling.now) -> None:
         """*clock*: the time in nanoseconds, as on files."""
         super().__init__()
         self._blocking = blocking

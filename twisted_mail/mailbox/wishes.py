@@ -8,13 +8,12 @@ they have settled (settling.py).
 from __future__ import annotations
 
 import os
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from twisted_mail.mailbox import layout
+from twisted_mail.mailbox import layout, settling
 from twisted_mail.mailbox.absence import TEXT_FILE
 from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.rules.foldername import disk_name
@@ -54,13 +53,14 @@ class _Known:
 class WishReader:
     """Of the Maildirs that were asked for last.  Blocks for the disk, a moment: the files are small."""
 
-    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, clock: Callable[[], int] = settling.now) -> None:
         """*clock*: the time in nanoseconds, as on files."""
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def of(self, path: str) -> Wishes:
         """Of the Maildir at *path*; what cannot be read is a problem of its rules."""
+        now = self._clock()
         try:
             changed = os.stat(path).st_mtime_ns
         except FileNotFoundError:
@@ -73,7 +73,7 @@ class WishReader:
             return known.wishes
         stamp = _stamp(path)
         wishes = _read(path)
-        if are_settled((changed, stamp[0]) if stamp else (changed,), self._clock()):
+        if are_settled((changed, stamp[0]) if stamp else (changed,), now):
             self._known[path] = _Known(changed, stamp, wishes)
             if len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)

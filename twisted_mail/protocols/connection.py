@@ -30,7 +30,7 @@ from twisted_mail.protocols.conversation import Conversation, pause
 from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.keepalive import ensure_options
 from twisted_mail.protocols.limits import ConnectionLimits
-from twisted_mail.protocols.outlet import Outlet
+from twisted_mail.protocols.outlet import Outlet, is_wrapped
 from twisted_mail.protocols.tls import Certificates, tls_info, tls_layer
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.transcript import Transcript
@@ -219,6 +219,9 @@ class Connection(ABC, TwistedProtocol):
         """Between the transport and us."""
         certificates = self._listener.certificates
         assert certificates is not None
+        if is_wrapped(self._transport):  # it would go on giving what comes to us
+            self._transport.startTLS(certificates)
+            return
         layer = tls_layer(certificates, self, self._listener.clock)
         self._transport.protocol = layer
         layer.makeConnection(self._outlet)
@@ -332,7 +335,7 @@ class Connection(ABC, TwistedProtocol):
 
 def _taken_from(transport: Any) -> bytes:
     """Octets that have arrived and that the reactor has not read."""
-    connection = getattr(transport, "socket", None)
+    connection = None if is_wrapped(transport) else getattr(transport, "socket", None)
     try:
         return b"" if connection is None else connection.recv(4096, socket.MSG_DONTWAIT)
     except OSError:  # nothing there, or lost: the reactor will find out

@@ -22,7 +22,7 @@ _OPTIONS = (
 )
 """Seconds of silence, seconds between questions, questions: who is gone is noticed after two minutes.
 
-The last one, which nobody has by default, shows that all are there.
+The first one, which no system gives by itself, shows that all are there.
 """
 _KNOWN = tuple((level, getattr(socket, name), value) for level, name, value in _OPTIONS if hasattr(socket, name))
 
@@ -36,7 +36,7 @@ def set_options(connection: socket.socket) -> None:
 
 def ensure_options(connection: socket.socket) -> None:
     """One system call where it was born with them, else six."""
-    level, option, value = _KNOWN[-1]
+    level, option, value = _KNOWN[0]
     with suppress(OSError):
         if connection.getsockopt(level, option) == value:
             return

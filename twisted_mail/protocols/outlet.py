@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.protocols.policies import ProtocolWrapper
+
+
+def is_wrapped(transport: Any) -> bool:
+    """It is a protocol itself, which answers for the transport below: what belongs to the kernel is not its own."""
+    return isinstance(transport, ProtocolWrapper)
+
 
 class Outlet:
     """*transport*, with another `write`.
@@ -16,7 +23,7 @@ class Outlet:
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
-        self._immediate = hasattr(transport, "writeSomeData")
+        self._immediate = not is_wrapped(transport) and hasattr(transport, "writeSomeData")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
