@@ -65,9 +65,9 @@ class _Client:
         try:
             for orders in self._receiver.receive():
                 yield [self._entry(*order) for order in orders]
-        except EOFError:
+        except (EOFError, OSError):  # it has ended, or was ended
             self.gone = True
-        except Exception:  # noqa: BLE001 (a fault of ours, or of the socket: it ends this client and no other)
+        except Exception:  # noqa: BLE001 (a fault of ours: it ends this client and no other)
             _print_fault()
             self.gone = True
 
