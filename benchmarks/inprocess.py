@@ -104,7 +104,7 @@ class Handle:
     """A socket that has from its listener what it needs (protocols/keepalive.py)."""
 
     def getsockopt(self, level: int, option: int) -> int:
-        return 3
+        return 1
 
 
 class Wire:

@@ -17,7 +17,7 @@ from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.interfaces import IMaildrop
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.maildrop import MaildirReader
-from twisted_mail.mailbox.snapshot import SETTLING
+from twisted_mail.mailbox.settling import COARSE
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -54,7 +54,7 @@ def main() -> None:
     reader = MaildirReader(CommitterThread(None), execute)  # type: ignore[arg-type]  # nothing is deleted here
     with tempfile.TemporaryDirectory() as path:
         make_maildir(path, count)
-        time.sleep(SETTLING / 1e9 + 0.1)  # a listing is not trusted again before
+        time.sleep(COARSE / 1e9 + 0.1)  # a listing is not trusted again before
         print(f"{count} messages, first login: {milliseconds(lambda: log_in(reader, path)):.1f} ms")
         listing = log_in(reader, path).listing
         print(f"LIST and UIDL, first time: {milliseconds(lambda: (listing.scan_lines, listing.uid_lines)):.1f} ms")
