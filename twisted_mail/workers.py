@@ -168,19 +168,16 @@ class Workers:
     def _spawn(self, number: int, pause: float) -> None:
         """Raises OSError."""
         os.pwrite(self._counts, bytes(SharedCounts.WIDTH), SharedCounts.WIDTH * number)
-        committer = self._new_client()
         worker = _Worker(self, number, replace(self._startup, number=number), self._reactor.seconds(), pause)
-        self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
-            worker,
-            sys.executable,
-            [sys.executable, "-P", "-m", "twisted_mail.worker"],
-            env=None,
-            childFDs={
-                **{0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, COMMITTER: committer.fileno()},
-                **self._descriptors,
-            },
-        )
-        committer.close()
+        with self._new_client() as committer:
+            ours = {0: "w", 1: "r", 2: "r", NEWS: "r", COUNTS: self._counts, COMMITTER: committer.fileno()}
+            self._reactor.spawnProcess(  # type: ignore[attr-defined]  # of IReactorProcess, which every reactor here has
+                worker,
+                sys.executable,
+                [sys.executable, "-P", "-m", "twisted_mail.worker"],
+                env=None,
+                childFDs={**ours, **self._descriptors},
+            )
         self._running[number] = worker
 
     def _new_client(self) -> socket.socket:
