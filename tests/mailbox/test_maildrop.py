@@ -40,6 +40,18 @@ class MaildropTestCase(MaildirTestCase):
         self.addCleanup(maildrop.release)
         return maildrop
 
+    def open_replaced(self, count: int) -> IMaildrop:
+        """One of *count* messages, whose places a link, a pipe, a directory and then nothing have taken since."""
+        secret = self.put("tmp/secret")
+        paths = [self.put_ours(number) for number in range(count)]
+        maildrop = self.open_maildrop()
+        for path in paths:
+            os.unlink(f"{self.path}/{path}")
+        os.symlink(os.path.abspath(f"{self.path}/{secret}"), f"{self.path}/{paths[0]}")
+        os.mkfifo(f"{self.path}/{paths[1]}")
+        os.mkdir(f"{self.path}/{paths[2]}")
+        return maildrop
+
     def text_of(self, maildrop: IMaildrop, index: int) -> bytes:
         return b"".join(self.pieces_of(maildrop, index))
 
@@ -185,14 +197,7 @@ class AtHandTests(MaildropTestCase):
         self.assertEqual(b"x" * 100 + b"y" * 100, maildrop.at_hand(0))
 
     def test_what_took_the_place_of_a_message_is_not(self) -> None:
-        secret = self.put("tmp/secret")
-        paths = [self.put_ours(number) for number in range(4)]
-        maildrop = self.open_maildrop()
-        for path in paths:
-            os.unlink(f"{self.path}/{path}")
-        os.symlink(os.path.abspath(f"{self.path}/{secret}"), f"{self.path}/{paths[0]}")
-        os.mkfifo(f"{self.path}/{paths[1]}")
-        os.mkdir(f"{self.path}/{paths[2]}")
+        maildrop = self.open_replaced(4)
         self.assertEqual([None] * 4, [maildrop.at_hand(index) for index in range(4)])
 
     def test_message_that_was_moved_is_once_it_was_found(self) -> None:
@@ -263,14 +268,7 @@ class UnreadableTests(MaildropTestCase):
         self.assertEqual(b"two\n", self.text_of(maildrop, 1))
 
     def test_what_took_the_place_of_a_message_is_not_read(self) -> None:
-        secret = self.put("tmp/secret")
-        paths = [self.put_ours(number) for number in range(3)]
-        maildrop = self.open_maildrop()
-        for path in paths:
-            os.unlink(f"{self.path}/{path}")
-        os.symlink(os.path.abspath(f"{self.path}/{secret}"), f"{self.path}/{paths[0]}")
-        os.mkfifo(f"{self.path}/{paths[1]}")
-        os.mkdir(f"{self.path}/{paths[2]}")
+        maildrop = self.open_replaced(3)
         for index in range(3):
             self.failure(maildrop.open(index), MessageUnreadable)
 
