@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail import durable, syncing
-from twisted_mail.committing.committer import MAX_BATCH, CommitterThread
-from twisted_mail.durable import Job, NewFile, Phase, Removal, Replacement
+from twisted_mail.committing.committer import CommitterThread
+from twisted_mail.durable import MAX_BATCH, Job, NewFile, Phase, Removal, Replacement
 from twisted_mail.filecontents import Octets
 
 

@@ -18,6 +18,12 @@ from typing import Any, Protocol, TypeVar
 from twisted_mail.filecontents import Contents
 from twisted_mail.syncing import Syncing, sync_directory
 
+MAX_BATCH = 250
+"""Jobs that are ordered at once: bounds open descriptors, and the wait of the first job for the last.
+
+Each may come with an open file to the committer's process; Linux sends 253 of them at once (SCM_MAX_FD).
+"""
+
 T = TypeVar("T")
 
 

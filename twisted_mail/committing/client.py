@@ -7,16 +7,16 @@ import socket
 from itertools import count
 
 from twisted.internet.base import ReactorBase
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_mail.committing import wire
-from twisted_mail.committing.committer import MAX_BATCH, CommitterThread
+from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.committing.wire import Answer, Order
-from twisted_mail.durable import Job, Phase
+from twisted_mail.durable import MAX_BATCH, Job, Phase
 
 _GOOD = (None, None)
 """Error and outcome."""
@@ -189,12 +189,9 @@ class CommitterClient:
             self._run_in(self._thread, ordered.job, ordered.phase).chainDeferred(ordered.done)
 
     def _run_in(self, thread: CommitterThread, job: Job, phase: Phase) -> Deferred[None]:
-        done: Deferred[None]
         if self._prepared.pop(job, None) is None:
             return thread.run(job, phase)
-        done = Deferred()
-        done.errback(_ended())
-        return done
+        return fail(_ended())
 
     def _leave(self) -> None:
         self._reactor.removeReader(self)

@@ -13,11 +13,8 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
-from twisted_mail.durable import Entry, Job, Phase, run_batch
+from twisted_mail.durable import MAX_BATCH, Entry, Job, Phase, run_batch
 from twisted_mail.syncing import Syncing
-
-MAX_BATCH = 250
-"""Jobs that one client orders at once: bounds open descriptors, and the wait of the first job for the last."""
 
 
 class Committer(Protocol):

@@ -10,7 +10,6 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from twisted_mail.committing import wire
 from twisted_mail.durable import Entry, Job, Phase, run_batch
@@ -103,7 +102,7 @@ def _print_fault() -> None:
     traceback.print_exc()
 
 
-def _sendable(error: Exception | None) -> Any:
+def _sendable(error: Exception | None) -> Exception | None:
     """An OSError as it is; of a fault of ours the text, because it may not go through a pickle."""
     if error is None or isinstance(error, OSError):
         return error

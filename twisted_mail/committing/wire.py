@@ -14,18 +14,15 @@ import pickle
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from twisted_mail.durable import Job
+from twisted_mail.durable import MAX_BATCH, Job
 
-Order = tuple[int, int, "Job | None"]
+Order = tuple[int, int, Job | None]
 """Which job (a number that its client has chosen), which phase (its value), and the job; None: it was prepared."""
-Answer = Mapping[int, tuple["Exception | None", object]]
+Answer = Mapping[int, tuple[Exception | None, object]]
 """Place of an order in its batch -> error and outcome, where there is one of them."""
 
-MAX_FILES = 250
-"""Open files that can go with one value: Linux takes 253 at once (SCM_MAX_FD)."""
 _HEAD = struct.Struct("!I")
 """Octets of the pickle that follows."""
 _PIECE = 256 * 1024
@@ -75,7 +72,7 @@ class Receiver:
 
         Raises EOFError: the other end is gone; OSError.
         """
-        octets, control, _, _ = self._wire.recvmsg(_PIECE, socket.CMSG_SPACE(4 * MAX_FILES), socket.MSG_CMSG_CLOEXEC)
+        octets, control, _, _ = self._wire.recvmsg(_PIECE, socket.CMSG_SPACE(4 * MAX_BATCH), socket.MSG_CMSG_CLOEXEC)
         if not octets:
             raise EOFError
         self._octets += octets

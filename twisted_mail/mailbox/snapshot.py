@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from twisted_mail.content import Blocking
 from twisted_mail.mailbox import layout, maildir, settling
-from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.mailbox.sizes import sizes_of
 from twisted_mail.pop3.listing import Listing
 
@@ -36,7 +35,7 @@ class Stamp:
 
     def settled(self, now: int) -> bool:
         """No change that is still to come can leave these times as they are."""
-        return are_settled(self.times, now)
+        return settling.are_settled(self.times, now)
 
 
 @dataclass(frozen=True, slots=True)

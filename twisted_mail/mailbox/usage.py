@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from twisted_mail.content import Blocking
 from twisted_mail.mailbox import layout, maildir, settling
-from twisted_mail.mailbox.settling import are_settled
 
 MAX_AGE = 60 * 10**9
 """Nanoseconds for which a listing is added to."""
@@ -115,7 +114,7 @@ class Usages(Sums):
     def _list(self, path: str, now: int) -> _Sum:
         """In a thread."""
         times = times_of(path)
-        return _Sum(measure(path), times if are_settled(times, now) else None, now)
+        return _Sum(measure(path), times if settling.are_settled(times, now) else None, now)
 
     def _remember(self, path: str, listed: _Sum) -> int:
         self._sums[path] = listed

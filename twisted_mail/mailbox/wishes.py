@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from twisted_mail.mailbox import layout, settling
 from twisted_mail.mailbox.absence import TEXT_FILE
-from twisted_mail.mailbox.settling import are_settled
 from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.ruleset import Rule
 from twisted_mail.rules.rulesfile import MAX_OCTETS, RulesError, parse_rules
@@ -73,7 +72,7 @@ class WishReader:
             return known.wishes
         stamp = _stamp(path)
         wishes = _read(path)
-        if are_settled((changed, stamp[0]) if stamp else (changed,), now):
+        if settling.are_settled((changed, stamp[0]) if stamp else (changed,), now):
             self._known[path] = _Known(changed, stamp, wishes)
             if len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)

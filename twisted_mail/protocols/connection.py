@@ -173,9 +173,7 @@ class Connection(ABC, TwistedProtocol):
 
     async def more_data(self) -> None:
         """Send what is pending, then wait for octets."""
-        self._send()
-        if self._clogged is not None:
-            await self._clogged
+        await self.flush()
         if self._closing and not self.in_message:
             self.say_goodbye(Farewell.SHUTDOWN, "The server is shutting down, try again in a minute")
             raise CancelledError
@@ -187,13 +185,10 @@ class Connection(ABC, TwistedProtocol):
 
     async def flush(self) -> None:
         """Send what is pending; returns once the transport has room again."""
-        self._send()
-        if self._clogged is not None:
-            await self._clogged
-
-    def _send(self) -> None:
         if data := self._session.data_to_send():
             self._write(data)
+        if self._clogged is not None:
+            await self._clogged
 
     def change_peer(self, peer: str) -> str | None:
         """The client is somebody else, as a proxy has said: counted from now on, and refused where too many are.
