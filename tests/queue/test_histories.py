@@ -33,8 +33,9 @@ from twisted_mail.durable import Job, Phase
 from twisted_mail.queue import requests
 from twisted_mail.queue.destination import Bounds
 from twisted_mail.queue.requests import Verb
-from twisted_mail.queue.rounds import DISK_RETRY, QueueOptions
+from twisted_mail.queue.rounds import QueueOptions
 from twisted_mail.queue.scheduler import Scheduler
+from twisted_mail.queue.settlement import DISK_RETRY
 from twisted_mail.queue.spool import Spool
 from twisted_mail.smtp.reply import SMTPError
 

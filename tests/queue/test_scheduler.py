@@ -31,8 +31,9 @@ from twisted_mail.queue import requests
 from twisted_mail.queue.destination import FIRST_PAUSE, Bounds
 from twisted_mail.queue.entry import QueueEntry, State
 from twisted_mail.queue.requests import Verb
-from twisted_mail.queue.rounds import ATTEMPT_LIMIT, REPORT_RETRY, QueueOptions
+from twisted_mail.queue.rounds import ATTEMPT_LIMIT, QueueOptions
 from twisted_mail.queue.scheduler import RESCAN_INTERVAL, Scheduler
+from twisted_mail.queue.settlement import REPORT_RETRY
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Notify, Overdue, Recipient, Return
 from twisted_mail.smtp.reply import SMTPError

@@ -1,8 +1,9 @@
 """What happens to a message that is due: its round.
 
 Its recipients are put into the lines of their destinations (destination.py); each line's turn is one attempt
-(delivering.py); when all attempts of the round have ended the message is settled: reported where something is owed,
-then removed, or rewritten and back in the timetable.  What became of a recipient is on disk before the round ends.
+(delivering.py); when all attempts of the round have ended the message is settled (settlement.py): reported where
+something is owed, then removed, or rewritten and back in the timetable.  What became of a recipient is on disk before
+the round ends.
 
 Promise: a message that was queued is delivered, reported, or still in the queue, whatever happens.  Delivered at least
 once (delivering.py); reported once where the reports' target knows a message id that it has had already.
@@ -10,25 +11,23 @@ once (delivering.py); reported once where the reports' target knows a message id
 
 from __future__ import annotations
 
-import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from twisted_mail.interfaces import IDeliveryTarget, RemoteRefusal
-from twisted_mail.message.identifier import message_id, milliseconds_of
 from twisted_mail.queue.delivering import OUR_FAULT, Contact, Outcome, deliver, is_too_late
 from twisted_mail.queue.destination import Bounds, Destinations
-from twisted_mail.queue.entry import PendingReport, QueuedRecipient, QueueEntry, Situation, State
+from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, Situation, State
 from twisted_mail.queue.reports import Reporter, ReportRules
 from twisted_mail.queue.retry import RetryPolicies
+from twisted_mail.queue.settlement import DISK_RETRY, Round, Settlement
 from twisted_mail.queue.spool import Spool
 from twisted_mail.queue.timetable import Timetable
 from twisted_mail.smtp.address import Address
@@ -37,11 +36,6 @@ from twisted_mail.smtp.reply import Reply, SMTPError
 
 ATTEMPT_LIMIT = 3600.0
 """Seconds for one attempt, whatever the target's own limits are."""
-DISK_RETRY = 10.0
-"""Seconds after which a disk that failed is tried again."""
-REPORT_RETRY = 300.0
-"""Seconds after which a report that could not be delivered is tried again."""
-REPORT_GIVE_UP = 5 * 86_400.0
 LOAD_BATCH = 200
 """Envelopes that are read in one go."""
 KEPT = 2000
@@ -69,17 +63,6 @@ class QueueOptions:
     smarthost for all that goes there."""
 
 
-@dataclass(slots=True)
-class Round:
-    """One message at work."""
-
-    id: str
-    outstanding: set[str]
-    """Destinations whose attempt has not ended."""
-    entry: QueueEntry | None
-    """As it is by now; None: to be read again when it is needed."""
-
-
 class Rounds:
     """All messages of the queue in this process: those that wait for their time, and those at work."""
 
@@ -99,8 +82,8 @@ class Rounds:
         self._options = options
         self._clock = clock
         self._chance = chance
-        self._rules = ReportRules(options.policies)
-        self._reporter = Reporter(reports, spool, options.hostname, self._rules)
+        rules = ReportRules(options.policies)
+        self._settlement = Settlement(spool, Reporter(reports, spool, options.hostname, rules), rules, clock)
         self._closed = False
         self._timetable = Timetable()
         self._rounds: dict[str, Round] = {}
@@ -183,7 +166,7 @@ class Rounds:
 
     async def close(self, finish: float) -> None:
         """Begin nothing more; give attempts *finish* seconds, then break them off.  All that is known is on disk."""
-        self._closed = True
+        self._closed = self._settlement.is_closed = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         limit = self._clock.callLater(finish, self._break_off)
@@ -314,7 +297,7 @@ class Rounds:
         if outcome.contact is Contact.SILENT:
             self._stranded.setdefault(destination, set()).add(current.id)
         if len(current.outstanding) > 1 and outcome.is_news:
-            await self._save(current)
+            await self._settlement.save(current)
         # only now: the round must not end while it is being written
         current.outstanding.discard(destination)
         if not current.outstanding:
@@ -342,66 +325,12 @@ class Rounds:
     def _destination(self, entry: QueueEntry, each: QueuedRecipient) -> str:
         return self._options.destination_of(entry.sender, each.recipient.address)
 
-    # ---- the end of a round
-
     async def _settle(self, current: Round, entry: QueueEntry) -> None:
-        """Tell the sender what is to be told; then remove the message, or let it wait."""
-        entry = await self._reported(current, entry)
-        current.entry = entry
-        if entry.waiting or entry.report is not None:
-            await self._save(current)
-            self._timetable.put(entry.id, entry.due)
-        else:
-            await self._persistently(lambda: self._spool.remove(entry.id))
-            self.log.info("done", event="queue.done", id=entry.id)
+        waiting = await self._settlement.settle(current, entry)
+        if waiting is not None:
+            self._timetable.put(waiting.id, waiting.due)
         self._rounds.pop(entry.id, None)
         self._wake()
-
-    async def _reported(self, current: Round, entry: QueueEntry) -> QueueEntry:
-        """With all told that is owed, as far as the target of reports takes it."""
-        now = self._clock.seconds()
-        news = self._rules.news(entry, now)
-        if not news:
-            return replace(entry, report=None)
-        report = entry.report
-        if report is None:
-            report = PendingReport(message_id(int(now * 1000), os.urandom(10)), now)
-            current.entry = entry = replace(entry, report=report)
-            await self._save(current)  # so that a crash makes the same report again, not a second one
-        error = await self._reporter.send(report.id, entry, news, now)
-        if error is None:
-            self.log.info(
-                "reported to <{sender}>", event="report.sent", id=entry.id, sender=entry.sender, report=report.id
-            )
-            return entry.told(news)
-        self.log.warn(
-            "no report to <{sender}>: {reply}",
-            event="report.failed",
-            id=entry.id,
-            sender=entry.sender,
-            reply=str(error.reply),
-        )
-        if error.reply.is_temporary and now < milliseconds_of(report.id) / 1000 + REPORT_GIVE_UP:
-            return replace(entry, report=PendingReport(report.id, now + REPORT_RETRY))
-        return entry.told(news)
-
-    async def _save(self, current: Round) -> None:
-        async def save() -> None:
-            assert current.entry is not None
-            await self._spool.rewrite(current.entry)
-
-        await self._persistently(save)
-
-    async def _persistently(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Try until the disk takes it: what is known must not be lost, and must not be delivered twice."""
-        while True:
-            try:
-                return await act()
-            except OSError:
-                self.log.failure("the queue cannot be written; trying again")
-            if self._closed:
-                raise CancelledError
-            await deferLater(self._clock, DISK_RETRY)
 
     # ---- coroutines that run beside one another
 
