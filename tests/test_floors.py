@@ -60,6 +60,7 @@ HOUSE = {
     "mailserver",
     "worker",
     "config",
+    "demands",
     "values",
     "relayconfig",
     "junkconfig",

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from twisted_mail import filterconfig, values
+from twisted_mail import demands, filterconfig, values
 from twisted_mail.delivery.chaos import Mishap
 from twisted_mail.junkconfig import REJECT, Junk
 from twisted_mail.listenaddress import ListenAddress
@@ -24,8 +24,6 @@ from twisted_mail.smtp.address import AddressError, parse_domain
 __all__ = ["TLS", "Auth", "Config", "ConfigError", "Limits", "Listen", "ListenAddress", "Log", "OAuth", "Proxy"]
 __all__ += ["Relay", "demo_config", "find_config", "load"]
 
-ALL_TLS = ("submissions", "pop3s", "https")
-"""Services of [listen] that cannot do without a certificate."""
 SEARCHED = ("mailserver.toml", "/etc/twisted-mail/mailserver.toml")
 """Where a configuration is looked for when nobody names one."""
 
@@ -315,90 +313,19 @@ def load(path: str, *, check_files: bool = True) -> Config:
     """
     file = SettingsFile(path)
     config = file.read(Config)
-    _check_proxy(file, config)
-    _check_oauth(file, config.oauth)
-    _check_junk(file, config)
-    config = _with_acme(file, config)
+    demands.check(file, config)
+    if config.tls.acme:
+        config = _with_acme(config)
     if check_files:
-        _check_tls_files(file, config.tls)
-        _check_tls_ports(file, config)
+        demands.check_tls(file, config)
     return replace(config, file=path)
 
 
-def _check_proxy(file: SettingsFile, config: Config) -> None:
-    for name in config.proxy.listeners:
-        only_unix = all(address.kind == "unix" for address in getattr(config.listen, name))
-        if not config.proxy.trusted and not only_unix:
-            raise file.place("proxy.listeners").error(
-                'needs the addresses of the proxies beside it; write trusted = ["192.0.2.7"] in [proxy]'
-            )
-
-
-def _check_oauth(file: SettingsFile, oauth: OAuth) -> None:
-    if oauth.issuer and not oauth.audience and not oauth.introspection:
-        raise file.place("oauth.issuer").error(
-            'needs an audience beside it, or tokens for any other service would do; write audience = "..." in [oauth]'
-        )
-
-
-def _check_junk(file: SettingsFile, config: Config) -> None:
-    for name in ("block_lists", "allow_lists", "greylist"):
-        place = file.place(f"junk.{name}")
-        if getattr(config.junk, name) and place.is_written and not config.checks.enabled:
-            raise place.error("needs the checks of received mail; write enabled = true in [checks]")
-
-
-def _with_acme(file: SettingsFile, config: Config) -> Config:
+def _with_acme(config: Config) -> Config:
     """Where certificate and key will be that the server gets itself."""
-    if not config.tls.acme:
-        return config
-    for name in ("certificate", "key"):
-        if (place := file.place(f"tls.{name}")).is_written:
-            raise place.error("cannot stand beside acme, which gets a certificate itself; remove one of the two")
-    if not (config.listen.web or config.listen.https):
-        raise file.place("tls.acme").error(
-            'needs a listener at which the authority can look; write web = ["tcp:80"] in [listen]'
-        )
     folder = os.path.join(config.server_folder, "tls", "acme")
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
     return replace(config, tls=replace(config.tls, certificate=certificate, key=key))
-
-
-def _check_tls_files(file: SettingsFile, tls: TLS) -> None:
-    for name, path, other, other_path in (
-        ("certificate", tls.certificate, "key", tls.key),
-        ("key", tls.key, "certificate", tls.certificate),
-    ):
-        if path is None or tls.acme:
-            continue
-        place = file.place(f"tls.{name}")
-        if other_path is None:
-            raise place.error(f'needs a {other} beside it; write {other} = "..." in [tls]')
-        _check_readable(place, path)
-    for name, authority in (("client_authority", tls.client_authority), ("acme_authority", tls.acme_authority)):
-        if authority is not None:
-            _check_readable(file.place(f"tls.{name}"), authority)
-    if tls.names is not None and not os.path.isdir(tls.names):
-        raise file.place("tls.names").error(f"{tls.names} is not a folder; give one like /etc/letsencrypt/live")
-
-
-def _check_readable(place: Place, path: str) -> None:
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise place.error(
-            f"{path} cannot be read ({error.strerror}); give the path of a PEM file that this user may read"
-        ) from error
-
-
-def _check_tls_ports(file: SettingsFile, config: Config) -> None:
-    """By default a server without certificate has no ports that are all TLS; who writes them down wants them."""
-    for name in ALL_TLS:
-        addresses = getattr(config.listen, name)
-        place = file.place(f"listen.{name}")
-        if addresses and place.is_written and config.tls.certificate is None:
-            raise place.error(f"needs a certificate; name it and its key in [tls], or write {name} = []")
 
 
 def demo_config(folder: str = "maildirs") -> Config:
