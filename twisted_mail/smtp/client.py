@@ -1,7 +1,8 @@
 """The client's side of an SMTP or LMTP session (RFC 5321, RFC 2033): replies in, events out, commands out, all pure.
 
-Every command is a `_Step` with the method that takes its reply; replies arrive in the order of the commands.  Where
-the peer offers PIPELINING, the steps of a transaction go out together (RFC 2920 §3.1), else one by one.
+Every command is a `Step` (client_transaction.py) with the method that takes its reply; replies arrive in the order of
+the commands.  Where the peer offers PIPELINING, the steps of a transaction go out together (RFC 2920 §3.1), else one by
+one.
 
 The greeting is awaited and EHLO said without being asked.  A 421 ends the session at any point: it is then the reply
 to all that had none.
@@ -10,8 +11,7 @@ to all that had none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from twisted_mail.framing import DotEncoder
 from twisted_mail.sasl import PasswordCredentials, SASLError
@@ -31,50 +31,10 @@ from twisted_mail.smtp.client_events import (
     TLSAgreed,
 )
 from twisted_mail.smtp.client_offer import PeerOffer, parse_offer
-from twisted_mail.smtp.client_reply import ReplyError, ReplyReader
+from twisted_mail.smtp.client_reply import ReplyError, ReplyReader, as_spoken
+from twisted_mail.smtp.client_transaction import Step, Take, Transaction
 from twisted_mail.smtp.envelope import Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
-
-_Take = Callable[[Reply], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A command that is said, or will be when its turn comes, and what to do with its reply."""
-
-    stage: Stage
-    take: _Take
-    line: bytes = b""
-    shown: str = ""
-    """The line as the dialogue has it."""
-    about: Recipient | None = None
-
-
-@dataclass(slots=True)
-class _Transaction:
-    """One message on its way."""
-
-    message: Outgoing
-    replies: dict[Recipient, Reply] = field(default_factory=dict)
-    """The last word on each recipient, as far as it is spoken."""
-    accepted: list[Recipient] = field(default_factory=list)
-    """Those for whom RCPT was answered with yes."""
-    refused: bool = False
-    """MAIL was answered with no."""
-    sent: bool = False
-    """The message was sent to its end, which closes the transaction at the peer too."""
-    text: DotEncoder | None = None
-    """While the text is sent with DATA."""
-
-    def settle_rest(self, reply: Reply) -> None:
-        """*reply* is the last word on all who have none yet."""
-        for recipient in self.message.recipients:
-            self.replies.setdefault(recipient, reply)
-
-    @property
-    def waiting(self) -> list[Recipient]:
-        """Accepted, and without a last word."""
-        return [recipient for recipient in self.accepted if recipient not in self.replies]
 
 
 class ClientSession:
@@ -87,9 +47,9 @@ class ClientSession:
         self._reader = ReplyReader()
         self._out: list[bytes] = []
         self._events: deque[ClientEvent] = deque()
-        self._steps: deque[_Step] = deque()
-        self._expected: deque[_Step] = deque([_Step(Stage.GREETING, self._greeted)])
-        self._transaction: _Transaction | None = None
+        self._steps: deque[Step] = deque()
+        self._expected: deque[Step] = deque([Step(Stage.GREETING, self._greeted)])
+        self._transaction: Transaction | None = None
         self._open_at_peer = False
         self._in_tls_handshake = False
         self.offer = PeerOffer()
@@ -179,7 +139,7 @@ class ClientSession:
         """
         assert self.is_usable
         mail = mail_command(message, self.offer)
-        transaction = self._transaction = _Transaction(message)
+        transaction = self._transaction = Transaction(message)
         self.dialogue.begin_transaction()
         if self._open_at_peer:
             self._plan(Stage.RESET, b"RSET", self._reset_answered)
@@ -233,7 +193,7 @@ class ClientSession:
 
         self._say(Stage.LOGIN, exchange.command, answered, shown=f"AUTH {exchange.mechanism} ****")
 
-    def _respond(self, exchange: LoginExchange, challenge: Reply, answered: _Take) -> None:
+    def _respond(self, exchange: LoginExchange, challenge: Reply, answered: Take) -> None:
         try:
             response = exchange.respond(challenge.text)
         except SASLError as error:
@@ -296,7 +256,7 @@ class ClientSession:
             transaction.settle_rest(reply)
             self._steps.clear()
 
-    def _plan_rcpt(self, recipient: Recipient, transaction: _Transaction) -> None:
+    def _plan_rcpt(self, recipient: Recipient, transaction: Transaction) -> None:
         try:
             line = rcpt_command(recipient, self.offer)
         except SMTPError as error:
@@ -328,7 +288,7 @@ class ClientSession:
             transaction.settle_rest(reply)
 
     def _send_text(self) -> None:
-        self._expected.append(_Step(Stage.TEXT, self._answered_early))
+        self._expected.append(Step(Stage.TEXT, self._answered_early))
         self._events.append(SendText())
 
     def _answered_early(self, reply: Reply) -> None:
@@ -340,40 +300,40 @@ class ClientSession:
         self._current.settle_rest(reply)
         self._finish(self._current)
 
-    def _expect_end(self, transaction: _Transaction) -> None:
+    def _expect_end(self, transaction: Transaction) -> None:
         """One reply, in LMTP one a recipient, in order (RFC 2033 §4.2)."""
         self._expected.clear()
         if not self._lmtp:
-            self._expected.append(_Step(Stage.END, transaction.settle_rest))
+            self._expected.append(Step(Stage.END, transaction.settle_rest))
             return
         for recipient in transaction.waiting:
 
             def answered(reply: Reply, recipient: Recipient = recipient) -> None:
                 transaction.replies[recipient] = reply
 
-            self._expected.append(_Step(Stage.END, answered, about=recipient))
+            self._expected.append(Step(Stage.END, answered, about=recipient))
 
     # ---- steps
 
-    def _plan(self, stage: Stage, line: bytes, take: _Take, about: Recipient | None = None) -> None:
-        self._steps.append(_Step(stage, take, line, line.decode(), about))
+    def _plan(self, stage: Stage, line: bytes, take: Take, about: Recipient | None = None) -> None:
+        self._steps.append(Step(stage, take, line, line.decode(), about))
 
-    def _say(self, stage: Stage, line: bytes, take: _Take, *, shown: str = "") -> None:
+    def _say(self, stage: Stage, line: bytes, take: Take, *, shown: str = "") -> None:
         """Say it now."""
-        self._send(_Step(stage, take, line, shown or line.decode()))
+        self._send(Step(stage, take, line, shown or line.decode()))
 
-    def _send(self, step: _Step) -> None:
+    def _send(self, step: Step) -> None:
         self._out.append(step.line + b"\r\n")
         self._expected.append(step)
         self.dialogue.client(step.shown, step.about)
 
     def _take(self, reply: Reply) -> None:
         step = self._expected.popleft() if self._expected else None
-        self.dialogue.server(str(reply) if "\n" not in reply.text else _lines(reply), step.about if step else None)
+        self.dialogue.server(as_spoken(reply), step.about if step else None)
         if reply.code == 421 or step is None:
             self._hang_up(reply, step)
             return
-        if not _is_expected(reply, step.stage):
+        if not step.expects(reply):
             self._break(f"{step.stage.name} was answered with {reply}")
             return
         step.take(reply)
@@ -400,13 +360,13 @@ class ClientSession:
         else:
             self._finish(transaction)
 
-    def _finish(self, transaction: _Transaction) -> None:
+    def _finish(self, transaction: Transaction) -> None:
         if transaction.sent:
             self._open_at_peer = False
         self._transaction = None
         self._events.append(Finished(transaction.replies))
 
-    def _hang_up(self, reply: Reply, step: _Step | None) -> None:
+    def _hang_up(self, reply: Reply, step: Step | None) -> None:
         """421, or a reply to nothing."""
         if reply.code != 421:
             self._break(f"a reply to nothing: {reply}")
@@ -435,17 +395,6 @@ class ClientSession:
         self._events.append(Broken(reason))
 
     @property
-    def _current(self) -> _Transaction:
+    def _current(self) -> Transaction:
         assert self._transaction is not None
         return self._transaction
-
-
-def _is_expected(reply: Reply, stage: Stage) -> bool:
-    """Whether a reply of this class can follow: 3yz is for AUTH and DATA only (RFC 5321 §4.3.2)."""
-    return not 300 <= reply.code < 400 or stage in (Stage.LOGIN, Stage.DATA)
-
-
-def _lines(reply: Reply) -> str:
-    """A reply of several lines as it stood on the wire."""
-    *first, last = (f"{reply.status} {text}".lstrip() for text in reply.text.split("\n"))
-    return "\n".join([*(f"{reply.code}-{text}" for text in first), f"{reply.code} {last}"])

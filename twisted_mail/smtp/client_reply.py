@@ -87,3 +87,11 @@ def _detail(code: str, texts: list[str]) -> str:
 def _harmless(text: str) -> str:
     """Without control characters: replies are shown in reports and logs."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+
+
+def as_spoken(reply: Reply) -> str:
+    """As it stood on the wire, LF between its lines."""
+    if "\n" not in reply.text:
+        return str(reply)
+    *first, last = (f"{reply.status} {text}".lstrip() for text in reply.text.split("\n"))
+    return "\n".join([*(f"{reply.code}-{text}" for text in first), f"{reply.code} {last}"])
