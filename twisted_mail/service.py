@@ -96,17 +96,7 @@ class House:
 
         # where a message goes
         users = self._users()
-        sends = config.relay.enabled and not config.stays_here
-        self._outgoing = self._send(routes, committer) if sends else None
-        outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
-        return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
-        mailboxes = self._mailboxes.target(users, return_paths)
-        router = Router(users, mailboxes, outside, return_paths, self._mailboxes.room)
-        self._router = Receipted(router, config.hostname, reactor)
-        holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
-        arriving: IDeliveryTarget = Traced(holding, config.hostname, reactor)
-        if config.capture:
-            arriving = captures(arriving, config, self._new_id, reactor)
+        arriving = self._destinations(users, routes, committer)
         self._pickup = Pickup(config, committer, disk, reactor)
         self._from_commands = OneByOne(arriving)
 
@@ -128,6 +118,20 @@ class House:
         self._leads = neighbours.leads
         self._timers = self._watch_and_show(admission, certificates) if neighbours.leads else ()
         self.factories = self._doors.factories
+
+    def _destinations(self, users: IUsers, routes: Routes, committer: Committer) -> IDeliveryTarget:
+        """What takes all mail that comes in: mailboxes here, the queue for others, the future for what is held."""
+        config, reactor = self._config, self._reactor
+        sends = config.relay.enabled and not config.stays_here
+        self._outgoing = self._send(routes, committer) if sends else None
+        outside = self._outgoing.target if self._outgoing is not None else Refusing(NO_RELAY)
+        return_paths = ReturnPaths(users, SenderRewriting(self.directory.srs_key), reactor)
+        mailboxes = self._mailboxes.target(users, return_paths)
+        router = Router(users, mailboxes, outside, return_paths, self._mailboxes.room)
+        self._router = Receipted(router, config.hostname, reactor)
+        holding = self._router if self._outgoing is None else Holding(self._router, router, self._outgoing.target)
+        arriving = Traced(holding, config.hostname, reactor)
+        return captures(arriving, config, self._new_id, reactor) if config.capture else arriving
 
     def _send(self, routes: Routes, committer: Committer) -> Outgoing:
         from twisted_mail.outgoing import Outgoing  # late: 2 MiB, and a server that only receives does without

@@ -15,16 +15,8 @@ from tests.targets import message
 from twisted_mail.content import Message
 from twisted_mail.filecontents import MEMORY_BOUND, SpilledBody
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
-from twisted_mail.protocols.smtpclient import (
-    TIMEOUTS,
-    PeerDeclined,
-    PeerError,
-    PeerLost,
-    SMTPClient,
-    TLSFailed,
-    Unreachable,
-    connect,
-)
+from twisted_mail.protocols.peererrors import PeerDeclined, PeerError, PeerLost, TLSFailed, Unreachable
+from twisted_mail.protocols.smtpclient import TIMEOUTS, SMTPClient, connect
 from twisted_mail.protocols.smtppool import IDLE_SECONDS, MAX_TRANSACTIONS, ConnectionPool
 from twisted_mail.sasl import PasswordCredentials
 from twisted_mail.smtp.client_events import Stage

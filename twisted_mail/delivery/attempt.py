@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from twisted_mail.delivery.letter import Letter
 from twisted_mail.interfaces import RemoteRefusal
 from twisted_mail.protocols.destination import Destination, TLSUse
-from twisted_mail.protocols.smtpclient import PeerDeclined, PeerError, PeerLost, SMTPClient, TLSFailed, Unreachable
+from twisted_mail.protocols.peererrors import PeerDeclined, PeerError, PeerLost, TLSFailed, Unreachable
+from twisted_mail.protocols.smtpclient import SMTPClient
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.client_commands import Outgoing
 from twisted_mail.smtp.client_events import Stage

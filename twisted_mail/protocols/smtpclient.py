@@ -23,6 +23,7 @@ from twisted_mail.content import Blocking, Message
 from twisted_mail.protocols import dane
 from twisted_mail.protocols.clienttls import Creator, failure_of
 from twisted_mail.protocols.destination import Destination, TLSUse
+from twisted_mail.protocols.peererrors import PeerDeclined, PeerError, PeerLost, TLSFailed, Unreachable
 from twisted_mail.protocols.tls import tls_info
 from twisted_mail.sasl import PasswordCredentials
 from twisted_mail.smtp.client import ClientSession
@@ -47,49 +48,6 @@ TIMEOUTS: Mapping[Stage, float] = {
     Stage.QUIT: 10.0,
 }
 """Seconds (RFC 5321 §4.5.3.2); TEXT is for each time that the peer's window is full.  QUIT needs no reply."""
-
-
-class PeerError(Exception):
-    """No conversation with this server; the text says why, in one line."""
-
-    dialogue = ""
-    """What was said before a connection was ready, where it came that far."""
-    own_address = ""
-    """Our IP address in it."""
-
-
-class Unreachable(PeerError):
-    """No connection."""
-
-
-class TLSFailed(PeerError):
-    """TLS is not offered, or the handshake failed, or the certificate is not for this server."""
-
-    def __init__(self, reason: str, failure: TLSFailure = TLSFailure.OTHER) -> None:
-        super().__init__(reason)
-        self.failure = failure
-
-
-class PeerDeclined(PeerError):
-    """Greeting, hello or login came to nothing: the server's words, or ours."""
-
-    def __init__(self, stage: Stage, reply: Reply) -> None:
-        super().__init__(str(reply))
-        self.stage = stage
-        self.reply = reply
-
-
-class PeerLost(PeerError):
-    """The connection broke, the server was silent for too long, or it does not speak SMTP."""
-
-    def __init__(
-        self, reason: str, *, in_doubt: bool = False, replies: Mapping[Recipient, Reply] | None = None
-    ) -> None:
-        super().__init__(reason)
-        self.in_doubt = in_doubt
-        """The whole message was sent and not answered: the server may have it."""
-        self.replies = replies or {}
-        """The last word on each recipient that had one by then."""
 
 
 @dataclass(frozen=True, slots=True)

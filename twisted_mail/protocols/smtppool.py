@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from twisted_mail.protocols.destination import Destination
-from twisted_mail.protocols.smtpclient import ClientOptions, SMTPClient, TLSFailed, connect
+from twisted_mail.protocols.peererrors import TLSFailed
+from twisted_mail.protocols.smtpclient import ClientOptions, SMTPClient, connect
 from twisted_mail.tlsoutcome import Flaw, NoteOutcome, TLSOutcome, forget
 
 IDLE_SECONDS = 5.0
