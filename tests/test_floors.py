@@ -61,6 +61,7 @@ HOUSE = {
     "worker",
     "config",
     "demands",
+    "sections",
     "values",
     "relayconfig",
     "junkconfig",

@@ -6,12 +6,9 @@ Each check raises ConfigError for the line that asks for what is not there.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from twisted_mail.sections import TLS, Config
 from twisted_mail.settings import Place, SettingsFile
-
-if TYPE_CHECKING:
-    from twisted_mail.config import TLS, Config
 
 ALL_TLS = ("submissions", "pop3s", "https")
 """Services of [listen] that cannot do without a certificate."""

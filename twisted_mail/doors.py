@@ -12,9 +12,8 @@ from twisted.cred.portal import Portal
 from twisted.internet.base import ReactorBase
 
 from twisted_mail.auth.directory import Directory
-from twisted_mail.config import Config
+from twisted_mail.config import ALL_TLS, Config
 from twisted_mail.content import MessageBuilder
-from twisted_mail.demands import ALL_TLS
 from twisted_mail.interfaces import IInquiries
 from twisted_mail.junkconfig import REJECT
 from twisted_mail.networks import Networks

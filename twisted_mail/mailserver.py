@@ -31,9 +31,8 @@ from twisted_mail.certifying import make_first_certificate, require_library
 from twisted_mail.committing.client import CommitterClient
 from twisted_mail.committing.committer import CommitterThread
 from twisted_mail.committing.process import CommitterProcess
-from twisted_mail.config import Config, ConfigError, ListenAddress, load
+from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
 from twisted_mail.delivery.routes import Routes
-from twisted_mail.demands import ALL_TLS
 from twisted_mail.filtering import check_filters
 from twisted_mail.listeners import BoundAddress
 from twisted_mail.neighbours import Neighbours
