@@ -44,10 +44,15 @@ def program(name: str) -> str:
 _RANDOM = random.SystemRandom()  # hypothesis gives all processes that test at the same time one seed
 
 
+PORTS_EACH = 1_500
+"""Of each process that tests: two of them never pick the same port."""
+_FIRST_PORT = 20_000 + PORTS_EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8)
+
+
 def free_port() -> int:
     """A loopback port that nobody has, from below those that the system gives to clients."""
     while True:
-        port = _RANDOM.randrange(20_000, 32_000)
+        port = _RANDOM.randrange(_FIRST_PORT, _FIRST_PORT + PORTS_EACH)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
