@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 
 from tests.web.visitor import ALICE, VisitorTestCase
-from twisted_mail.config import Journal
 from twisted_mail.durable import make_directory
 from twisted_mail.records.journal import line_of
+from twisted_mail.sections import Journal
 
 ID = "0193500000007000800000000000000a"
 MOMENT = 1_700_000_000.0  # 2023-11-14 22:13:20
