@@ -87,7 +87,7 @@ class User:
 def runs(pid: int, module: str) -> bool:
     """The process is there, and runs *module*."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return module in Path(f"/proc/{pid}/cmdline").read_text()
     return False
 
 

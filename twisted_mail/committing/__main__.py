@@ -1,4 +1,4 @@
-"""`python -m twisted_mail.committing` is for the server only: standard input is the socket that brings its clients."""
+"""What the committer's process runs (process.py): standard input is the socket that brings its clients."""
 
 from __future__ import annotations
 
