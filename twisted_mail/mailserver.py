@@ -122,6 +122,7 @@ class MailServer(Service):
         if self._config.file is None:
             self.log.info("{text}", text=demo.welcome(self._config, password, sys.__stdout__))
         self.log.info("{hostname} is ready", hostname=self._config.hostname)
+        return_what_is_free()
 
     def _new(
         self,
@@ -297,3 +298,9 @@ def return_large_blocks() -> None:
     """
     with suppress(AttributeError):  # only glibc has it; musl does so anyway
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+def return_what_is_free() -> None:
+    """Have the C library return to the system what starting has used and freed: 0.6 MiB."""
+    with suppress(AttributeError):  # as above
+        ctypes.CDLL(None).malloc_trim(0)
