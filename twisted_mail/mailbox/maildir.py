@@ -142,13 +142,13 @@ def junk_of(maildir: str) -> str:
     return f"{maildir}/{JUNK}"
 
 
-def path_in(maildir: str, place: Place, name: str, *, junk: bool) -> str:
-    """Of a message with the name *name* (without flags); *junk*: it was judged to be that."""
+def path_inside(place: Place, name: str, *, junk: bool) -> str:
+    """In a Maildir, of a message with the name *name* (without flags); *junk*: it was judged to be that."""
     folder = place.folder
     if folder is None:
         folder = JUNK if junk else ""
-    where = f"{maildir}/{folder}" if folder else maildir
-    return f"{where}/cur/{name}:2,{place.flags}" if place.flags else f"{where}/new/{name}"
+    where = f"{folder}/" if folder else ""
+    return f"{where}cur/{name}:2,{place.flags}" if place.flags else f"{where}new/{name}"
 
 
 def folders_of(maildir: str) -> list[str]:

@@ -77,7 +77,8 @@ class MailboxStore:
         downgraded = maildir.downgraded_size(message) if smtputf8 else None
         final = maildir.final_name(name, message.size, message.wire_size, downgraded)
         junk = message.junk
-        names = [maildir.path_in(mailbox, place, final, junk=junk) for mailbox in mailboxes for place in message.places]
+        inside = [maildir.path_inside(place, final, junk=junk) for place in message.places]
+        names = [f"{mailbox}/{path}" for mailbox in mailboxes for path in inside]
         first = names[0].rsplit("/", 2)[0]
         return NewFile(
             message.contents,
