@@ -66,7 +66,7 @@ class Mailboxes:
         """Takes mail for accounts: each one's filter judges it, each one's rules say where it goes."""
         forwarding = Forwarding(users, return_paths, self._directory.rewrites, self._route)
         answers = Answers(self.store.path, users.may_send_as, self._route, self._config.hostname, self._reactor)
-        ruled = RuledMailboxes(self.room, self.store.path, WishReader(), forwarding, answers)
+        ruled = RuledMailboxes(self.room, WishReader(self.store.path), forwarding, answers)
         return Judging(ruled, Filters(self.store.path, self._disk))
 
     def timers(self, reputation: Reputation) -> tuple[Timer, ...]:

@@ -39,7 +39,7 @@ class RuledCase(MaildirTestCase):
         paths = ReturnPaths(users, SenderRewriting(b"key"), Clock())
         forwarding = Forwarding(users, paths, lambda domain: True, lambda: self.router)
         answers = Answers(self.path_of, is_own, lambda: self.router, "mx.example", Clock())
-        self.target = RuledMailboxes(self.mailboxes, self.path_of, WishReader(), forwarding, answers)
+        self.target = RuledMailboxes(self.mailboxes, WishReader(self.path_of), forwarding, answers)
         verifyObject(IDeliveryTarget, self.target)
 
     def path_of(self, account: Address) -> str:

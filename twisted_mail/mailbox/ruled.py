@@ -8,7 +8,7 @@ last, when the message is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,9 +18,9 @@ from zope.interface import implementer
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.mailbox.answering import Answers
-from twisted_mail.mailbox.wishes import WishReader
+from twisted_mail.mailbox.wishes import NONE, WishReader
 from twisted_mail.message.header import visited
-from twisted_mail.message.place import Place
+from twisted_mail.message.place import INBOX, Place
 from twisted_mail.rules.letter import Letter
 from twisted_mail.rules.ruleset import Decision, decide
 from twisted_mail.smtp.address import Address
@@ -50,13 +50,11 @@ class RuledMailboxes:
     def __init__(
         self,
         mailboxes: IDeliveryTarget,
-        path_of: Callable[[Address], str],
         wishes: WishReader,
         forward: Forward,
         answers: Answers,
     ) -> None:
         self.mailboxes = mailboxes
-        self._path_of = path_of
         self._wishes = wishes
         self.forward = forward
         self.answers = answers
@@ -65,9 +63,11 @@ class RuledMailboxes:
         first = await self.mailboxes.begin(origin, sender, options)
         return _RuledDelivery(self, first, Transaction(origin, sender, options))
 
-    def consider(self, recipient: Recipient, message: Message, transaction: Transaction) -> _Outcome:
-        """What is to become of *message* in the mailbox of *recipient*."""
-        wishes = self._wishes.of(self._path_of(recipient.address))
+    def consider(self, recipient: Recipient, message: Message, transaction: Transaction) -> _Outcome | None:
+        """What is to become of *message* in the mailbox of *recipient*; None: what becomes of mail without rules."""
+        wishes = self._wishes.of(recipient.address)
+        if wishes is NONE:
+            return None
         outcome = _Outcome(recipient, _NO_RULES, wishes.is_away)
         if wishes.problem:
             self.keep(outcome, message, transaction, wishes.problem)
@@ -134,6 +134,9 @@ class _RuledDelivery:
         self._recipients: list[Recipient] = []
         self._message: Message | None = None
         self._outcomes: list[_Outcome] = []
+        """Of those who wanted something."""
+        self._content: list[Recipient] = []
+        """Those for whom nothing is to be delivered."""
         self._deliveries: dict[tuple[Place, ...], IDelivery] = {}
         self._sent_on: list[IDelivery] = []
 
@@ -153,7 +156,7 @@ class _RuledDelivery:
         await self._plan(message)
         if len(self._deliveries) == 1 and not self._sent_on:
             ((places, only),) = self._deliveries.items()
-            results = dict.fromkeys(self._recipients) | dict(await only.deliver(message.placed(places)))
+            results = {**dict.fromkeys(self._content), **await only.deliver(message.placed(places))}
             if not any(results.values()):
                 await self._finish()
             return results
@@ -169,15 +172,27 @@ class _RuledDelivery:
     async def _plan(self, message: Message) -> None:
         """Decide, prepare what is sent on, and open a delivery for each set of places."""
         self._message = message
+        usual: list[Recipient] = []
+        kept: dict[tuple[Place, ...], list[Recipient]] = {INBOX: usual}
         for recipient in self._recipients:
             outcome = self._target.consider(recipient, message, self._transaction)
-            self._outcomes.append(outcome)
-            if outcome.decision.forward:
-                await self._send_on(outcome, message)
-            if places := outcome.decision.places:
-                await (await self._delivery(places)).add_recipient(recipient)
+            if outcome is None:
+                usual.append(recipient)
+            else:
+                kept.setdefault(await self._places(outcome, message), []).append(recipient)
+        self._content = kept.pop((), [])
+        for places, recipients in kept.items():
+            if recipients:
+                await self._begin(places, recipients)
         if not self._deliveries:
             self._first.abort()
+
+    async def _places(self, outcome: _Outcome, message: Message) -> tuple[Place, ...]:
+        """Where it is kept, once it is clear who takes what is sent on."""
+        self._outcomes.append(outcome)
+        if outcome.decision.forward:
+            await self._send_on(outcome, message)
+        return outcome.decision.places
 
     async def _send_on(self, outcome: _Outcome, message: Message) -> None:
         """Prepare that; what nobody takes is not sent on."""
@@ -197,21 +212,20 @@ class _RuledDelivery:
             else:
                 outcome.decision = replace(outcome.decision, forward=(*outcome.decision.forward, address))
 
-    async def _delivery(self, places: tuple[Place, ...]) -> IDelivery:
-        delivery = self._deliveries.get(places)
-        if delivery is None:
+    async def _begin(self, places: tuple[Place, ...], recipients: Sequence[Recipient]) -> None:
+        """Open the delivery for those who keep it in *places*."""
+        delivery = self._first
+        if self._deliveries:
             transaction = self._transaction
-            delivery = self._deliveries[places] = (
-                await self._target.mailboxes.begin(transaction.origin, transaction.sender, transaction.options)
-                if self._deliveries
-                else self._first
-            )
-        return delivery
+            delivery = await self._target.mailboxes.begin(transaction.origin, transaction.sender, transaction.options)
+        self._deliveries[places] = delivery
+        for recipient in recipients:
+            await delivery.add_recipient(recipient)
 
     async def _prepare(self, message: Message) -> dict[Recipient, SMTPError | None]:
         """Those for whom nothing is delivered have what they wanted."""
         parts = [(delivery, message.placed(places)) for places, delivery in self._deliveries.items()]
-        return dict.fromkeys(self._recipients) | await prepare_all(parts)
+        return {**dict.fromkeys(self._content), **await prepare_all(parts)}
 
     async def _finish(self) -> None:
         """It has come."""

@@ -1,8 +1,8 @@
 """What the owner of a mailbox wants done with new mail, as the files in the Maildir say it, remembered while they stay.
 
-Who wants nothing costs one stat of the Maildir a message: both files show in its modification time when they come, go
-or are replaced.  A file that is there is looked at for itself: an editor may write it in place.  Times are trusted once
-they have settled (settling.py).
+Who wants nothing costs one stat of the Maildir: both files show in its modification time when they come, go or are
+replaced.  A file that is there is looked at for itself: an editor may write it in place.  Times are trusted once they
+have settled (settling.py).  Messages to many that come at the same time share a look (LOOKED_AFTER).
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from twisted_mail.mailbox.absence import TEXT_FILE
 from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.ruleset import Rule
 from twisted_mail.rules.rulesfile import MAX_OCTETS, RulesError, parse_rules
+from twisted_mail.smtp.address import Address
 from twisted_mail.syncing import sync_directory
 
 RULES_FILE = "twisted-mail.rules"
 MAX_REMEMBERED = 100_000
 """Mailboxes: some 30 MB where they have no rules."""
+LOOKED_AFTER = 5_000_000
+"""Nanoseconds from one look to the next: who has changed a file needs longer to send a message (docs/decisions/0038)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +43,53 @@ NONE = Wishes()
 Stamp = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
+    looked: int
+    """When that was known to hold, and `folder`: when it was changed last; nanoseconds since 1970."""
     folder: int
-    """When it was changed last, in nanoseconds since 1970."""
     rules: Stamp | None
     """Of their file, if there is one."""
     wishes: Wishes
 
 
 class WishReader:
-    """Of the Maildirs that were asked for last.  Blocks for the disk, a moment: the files are small."""
+    """Of the accounts that were asked for last.  Blocks for the disk, a moment: the files are small."""
 
-    def __init__(self, clock: Callable[[], int] = settling.now) -> None:
-        """*clock*: the time in nanoseconds, as on files."""
+    def __init__(self, path_of: Callable[[Address], str], clock: Callable[[], int] = settling.now) -> None:
+        """*path_of*: where an account's Maildir is; *clock*: the time in nanoseconds, as on files."""
+        self._path_of = path_of
         self._clock = clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[Address, _Known] = OrderedDict()
 
-    def of(self, path: str) -> Wishes:
-        """Of the Maildir at *path*; what cannot be read is a problem of its rules."""
+    def of(self, account: Address) -> Wishes:
+        """What cannot be read is a problem of its rules."""
         now = self._clock()
+        known = self._known.get(account)
+        if known is not None and 0 <= now - known.looked < LOOKED_AFTER:
+            return known.wishes
+        return self._look(account, known, now)
+
+    def _look(self, account: Address, known: _Known | None, now: int) -> Wishes:
+        path = self._path_of(account)
         try:
             changed = os.stat(path).st_mtime_ns
         except FileNotFoundError:
             return NONE
         except OSError as error:
             return Wishes(problem=f"the mailbox cannot be looked at: {error.strerror}")
-        known = self._known.get(path)
         if known is not None and known.folder == changed and known.rules == (known.rules and _stamp(path)):
-            self._known.move_to_end(path)
+            known.looked = now
+            self._known.move_to_end(account)
             return known.wishes
         stamp = _stamp(path)
         wishes = _read(path)
         if settling.are_settled((changed, stamp[0]) if stamp else (changed,), now):
-            self._known[path] = _Known(changed, stamp, wishes)
+            self._known[account] = _Known(now, changed, stamp, wishes)
             if len(self._known) > MAX_REMEMBERED:
                 self._known.popitem(last=False)
         else:
-            self._known.pop(path, None)
+            self._known.pop(account, None)
         return wishes
 
 
@@ -138,8 +150,9 @@ def _read(path: str) -> Wishes:
     is_away = os.path.exists(f"{path}/{TEXT_FILE}")
     try:
         text = rules_in(path)
-        return Wishes(is_away, parse_rules(text)) if text is not None else Wishes(is_away)
+        rules = parse_rules(text) if text is not None else ()
     except RulesError as error:
         return Wishes(is_away, problem=str(error))
     except OSError as error:
         return Wishes(is_away, problem=error.strerror or str(error))
+    return Wishes(is_away, rules) if is_away or rules else NONE
