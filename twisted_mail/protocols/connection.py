@@ -173,7 +173,10 @@ class Connection(ABC, TwistedProtocol):
 
     async def more_data(self) -> None:
         """Send what is pending, then wait for octets."""
-        await self.flush()
+        if data := self._session.data_to_send():
+            self._write(data)
+        if self._clogged is not None:
+            await self._clogged
         if self._closing and not self.in_message:
             self.say_goodbye(Farewell.SHUTDOWN, "The server is shutting down, try again in a minute")
             raise CancelledError

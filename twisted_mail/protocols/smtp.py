@@ -6,7 +6,7 @@ an anonymous client until AUTH gives another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -106,7 +106,7 @@ class SMTPServer(Connection):
         session = self._session
         while True:
             match event := session.next_event():
-                case Wait.NEED_DATA:
+                case Wait():
                     await self.more_data()
                 case DataChunk(data):
                     if self._message.write(data):
@@ -196,7 +196,8 @@ class SMTPServer(Connection):
         self.note("{user} is shown the list {alias}", "list.shown", alias=alias)
         return Reply(250, "1.5", "\n".join(f"<{member}>" for member in members))
 
-    async def _end_of_data(self) -> Mapping[Recipient, Reply]:
+    async def _end_of_data(self) -> Sequence[Reply]:
+        """One answer, in LMTP one a recipient, in order (RFC 2033 §4.2)."""
         assert self._delivery is not None
         since = self._listener.clock.seconds()
         try:
@@ -212,8 +213,17 @@ class SMTPServer(Connection):
         else:
             self._delivery = None  # delivered: nothing to abort
         self._note_message(message, refusals, since)
-        taken = Reply(250, "0.0", f"Stored as {message.id}")
-        return {recipient: error.reply if error else taken for recipient, error in refusals.items()}
+        return self._answers(refusals, Reply(250, "0.0", f"Stored as {message.id}"))
+
+    def _answers(self, refusals: Mapping[Recipient, SMTPError | None], taken: Reply) -> Sequence[Reply]:
+        """One for all is the first refusal, if there is one: a target takes a message whole or not."""
+        assert refusals
+        first = next(filter(None, refusals.values()), None)
+        answer = taken if first is None else first.reply
+        if not self._service.options.lmtp:
+            return [answer]
+        each = {recipient: error.reply if error else taken for recipient, error in refusals.items()}
+        return [each.get(recipient, answer) for recipient in self._recipients]
 
     async def _as_text(self) -> Message:
         """Of BINARYMIME; one at a time, because the whole message is in memory.  Raises CannotRecode, OSError."""
@@ -241,14 +251,11 @@ class SMTPServer(Connection):
             return OUR_FAULT
 
     async def _deliver(self) -> Sequence[Reply]:
-        """The answers to the end of data: one, in LMTP one a recipient, in order (RFC 2033 §4.2)."""
-        recipients = self._recipients
-        answer = await self._answering(self._end_of_data(), "DATA")
+        """The answers to the end of data."""
+        count = len(self._recipients) if self._service.options.lmtp else 1
+        answers = await self._answering(self._end_of_data(), "DATA")
         self._reset()
-        if isinstance(answer, Reply):
-            return [answer] * (len(recipients) if self._service.options.lmtp else 1)
-        reply = _folded(answer.values())
-        return [answer.get(each, reply) for each in recipients] if self._service.options.lmtp else [reply]
+        return [answers] * count if isinstance(answers, Reply) else answers
 
     @property
     def _message(self) -> MessageBuilder:
@@ -352,14 +359,3 @@ def _login_refusal(error: Exception) -> Reply:
             return Reply(535, "7.8", "The user name or the password is wrong")
         case _:
             return Reply(454, "7.0", "The password cannot be checked just now, try again later")
-
-
-def _folded(replies: Iterable[Reply]) -> Reply:
-    """One reply for all recipients: the first refusal, if there is one.  (A target takes a message whole or not.)"""
-    taken = None
-    for reply in replies:
-        if not reply.is_positive:
-            return reply
-        taken = reply
-    assert taken is not None
-    return taken
