@@ -32,7 +32,7 @@ class Transcript:
         """The older half goes: not a line at a time, which would move all the others each time."""
         while self._size > MAX_SIZE // 2:
             del self._lines[: max(1, len(self._lines) // 2)]
-            self._size = sum(len(line) + OVERHEAD for line in self._lines)
+            self._size = sum(map(len, self._lines)) + OVERHEAD * len(self._lines)
         self._lines.insert(0, b"[what was said before is left out]")
 
     def text(self) -> str:

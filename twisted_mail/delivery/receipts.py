@@ -107,7 +107,7 @@ class _ReceiptedDelivery(FilterDelivery):
         self._prepared: Message | None = None
 
     async def add_recipient(self, recipient: Recipient) -> None:
-        await super().add_recipient(recipient)
+        await self._routed.add_recipient(recipient)
         if recipient.options.wants_success and (action := await self._target.action(recipient)) is not None:
             self._actions[recipient] = action
 

@@ -105,6 +105,8 @@ class RoutedDelivery:
         self._origin = origin
         self._sender = sender
         self._options = options
+        self._straight = {target: _Leg(target, sender) for target in (router.local, router.outside)}
+        """Where no alias is on the way."""
         self._deliveries: dict[_Leg, IDelivery] = {}
         self._added: set[tuple[IDeliveryTarget, Address]] = set()
         self._recipients: list[Recipient] = []
@@ -154,12 +156,12 @@ class RoutedDelivery:
         """*named*: what the client said, *way*: how it led to *address*."""
         if (target, address) in self._added:
             return
-        leg = _Leg(target, self._sender) if way is None else await self._leg(target, way, named.address)
+        leg = self._straight[target] if way is None else await self._leg(target, way, named.address)
         delivery = self._deliveries.get(leg)
         if delivery is None:
             options = replace(self._options, ret=None, envelope_id=None) if leg.owned else self._options
             delivery = self._deliveries[leg] = await target.begin(self._origin, leg.sender, options)
-        if leg.owned or address != named.address:
+        if leg.owned or address is not named.address:  # mostly the same object: nothing is compared
             named = Recipient(address, RecipientOptions() if leg.owned else named.options, named.address)
         await delivery.add_recipient(named)
         self._added.add((target, address))

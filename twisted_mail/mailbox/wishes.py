@@ -25,7 +25,7 @@ RULES_FILE = "twisted-mail.rules"
 MAX_REMEMBERED = 100_000
 """Mailboxes: some 30 MB where they have no rules."""
 LOOKED_AFTER = 5_000_000
-"""Nanoseconds from one look to the next: who has changed a file needs longer to send a message (docs/decisions/0038)."""
+"""Nanoseconds between two looks: who has changed a file needs longer to send a message (docs/decisions/0038)."""
 
 
 @dataclass(frozen=True, slots=True)
