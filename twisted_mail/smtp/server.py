@@ -7,54 +7,48 @@ mailboxes is asked.  COMMANDS in command.py says what is legal when.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from twisted_mail.framing import LineBuffer, LineError, LineTooLong
+from twisted_mail.framing import LineError, LineTooLong
 from twisted_mail.sasl import Credentials, Inquiry
-from twisted_mail.smtp import auth, command, data, wording
+from twisted_mail.smtp import auth, command, wording
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.auth import AuthExchange
 from twisted_mail.smtp.command import (
     COMMANDS,
     AuthRequest,
-    ChunkSize,
     Command,
     ListRequest,
     State,
 )
-from twisted_mail.smtp.data import Chunk, IncomingChunks, IncomingText
+from twisted_mail.smtp.dialogue import Dialogue
 from twisted_mail.smtp.envelope import MailOptions, Recipient
 from twisted_mail.smtp.events import (
     Authenticate,
-    Closed,
-    DataChunk,
     EndOfData,
-    Event,
     Expand,
     Hello,
     Inquire,
     MailFrom,
     Question,
     RcptTo,
-    Refused,
-    Reset,
     StartTLS,
     Wait,
 )
 from twisted_mail.smtp.extensions import COMMAND_LIMIT, Situation, last_release, offer
 from twisted_mail.smtp.options import SessionOptions
+from twisted_mail.smtp.receiving import Receiving
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.smtp.transaction import Transaction, check_mail
 from twisted_mail.smtp.xclient import parse_xclient
-from twisted_mail.transcript import STRUCK_OUT, Transcript, harmless
+from twisted_mail.transcript import STRUCK_OUT, harmless
 
 __all__ = ["ServerSession", "SessionOptions"]
 
 
-class ServerSession:
+class ServerSession(Receiving):
     """One client's session.
 
     Call `greet`; then `receive_data` with what arrives and `next_event` until it gives NEED_DATA, `answer` each
@@ -65,34 +59,16 @@ class ServerSession:
         """*tls*: it is up already (port 465).  *now* (UTC) is needed only where submissions may be held back."""
         if options.max_hold and now is None:
             raise ValueError("max_hold needs to know what time it is")
-        self._options = options
         self._last_release = last_release(options, now)
         self._offer = offer(Situation(options, tls, self._last_release))
+        super().__init__(options, self._offer.line_limit)
         self.tls = tls
         self.authenticated = False
-        self._lines = LineBuffer(self._offer.line_limit)
-        self._out: list[bytes] = []
-        self._queue: deque[Event] = deque()
-        self._question: Question | None = None
-        self._state = State.START
-        self._transaction: Transaction | None = None
-        self._forgiving = False
         self._exchange: AuthExchange | None = None
-        self._text: IncomingText | None = None
-        self._chunk: Chunk | None = None
-        self._errors = 0
         self._idle = 0
         self._transactions = 0
-        self._reason = ""
-        self.transcript = Transcript()
-        """What was said, without secrets and messages."""
 
     # ---- what the server calls
-
-    @property
-    def in_transaction(self) -> bool:
-        """MAIL was accepted, and what became of it is not settled yet."""
-        return self._transaction is not None
 
     @property
     def smtputf8(self) -> bool:
@@ -102,24 +78,6 @@ class ServerSession:
     def greet(self) -> None:
         """Queue the banner."""
         self._say(wording.banner(self._options))
-
-    def receive_data(self, data: bytes) -> None:
-        """Keep *data*; nothing is looked at before `next_event`."""
-        if self._state is not State.CLOSED:
-            self._lines.receive_data(data)
-
-    def next_event(self) -> Event | Wait:
-        """What has happened, or why nothing has.  After `Closed`, `Closed` again."""
-        while not self._queue:
-            if self._question is not None:
-                return Wait.PAUSED
-            wait = _READERS[self._state](self)
-            if wait is not None:
-                return wait
-        event = self._queue.popleft()
-        if isinstance(event, Question):
-            self._question = event
-        return event
 
     def answer(self, *replies: Reply) -> None:
         """Answer the question last returned: one reply; in LMTP, for `EndOfData`, one an accepted recipient, in order.
@@ -151,12 +109,6 @@ class ServerSession:
         self._question = None
         self._step(lambda exchange: exchange.inform(answer))
 
-    def data_to_send(self) -> bytes:
-        """All replies since the last call, for one write (RFC 2920 §3.2)."""
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
-
     def tls_started(self) -> None:
         """TLS is up: everything starts over, and plaintext that is still buffered is dropped (RFC 3207 §4.2)."""
         if self._state is not State.TLS:
@@ -166,24 +118,6 @@ class ServerSession:
         self._offer = offer(Situation(self._options, True, self._last_release))
         self._state = State.START
         self.transcript.keep(b"[TLS]")
-
-    def close(self, reply: Reply, reason: str) -> None:
-        """The server ends the session, whatever is under way: *reply* for the client, *reason* for the log."""
-        self._queue.clear()
-        self._question = None
-        self._say(reply)
-        self._end(reason)
-
-    @property
-    def _open(self) -> Transaction:
-        assert self._transaction is not None
-        return self._transaction
-
-    @property
-    def _incoming_chunks(self) -> IncomingChunks:
-        chunks = self._open.chunks
-        assert chunks is not None
-        return chunks
 
     # ---- reading, a state each: None when there may be an event, or it is worth looking again
 
@@ -222,39 +156,6 @@ class ServerSession:
         self._respond(line.strip(b" "))
         return None
 
-    def _read_text(self) -> Wait | None:
-        assert self._text is not None
-        octets = self._lines.take_all()
-        if not octets:
-            return Wait.NEED_DATA
-        text, rest = self._text.feed(octets)
-        if text:
-            self._emit(DataChunk(text))
-        if self._text.finished:
-            self._lines.receive_data(rest)
-            self._finish_message(self._text.refusal, self._replies_owed())
-            self._text = None
-        return None
-
-    def _read_chunk(self) -> Wait | None:
-        assert self._chunk is not None
-        octets = self._lines.take(self._chunk.left)
-        if self._chunk.left and not octets:
-            return Wait.NEED_DATA
-        self._chunk.left -= len(octets)
-        if self._chunk.refusal is None and (text := self._incoming_chunks.feed(octets)):
-            self._emit(DataChunk(text))
-        if not self._chunk.left:
-            self._finish_chunk(self._chunk)
-        return None
-
-    def _read_nothing(self) -> Wait | None:
-        return Wait.PAUSED
-
-    def _read_end(self) -> Wait | None:
-        self._emit(Closed(self._reason))
-        return None
-
     # ---- one command
 
     def _obey(self, row: Command, line: bytes, argument: bytes) -> None:
@@ -276,10 +177,6 @@ class ServerSession:
             self._idle += 1
             if self._idle > self._options.max_idle:
                 self._count_error()
-
-    def _out_of_order(self, verb: str) -> Reply:
-        attempted = self._transaction is not None and self._transaction.attempted > 0
-        return wording.out_of_order(verb, self._state, lmtp=self._options.lmtp, attempted=attempted)
 
     def _reject_verb(self, verb: bytes) -> None:
         shown, reply = wording.unknown(verb)
@@ -335,24 +232,6 @@ class ServerSession:
         recipient, ascii_only = parsed
         self._open.attempt(self._options.max_recipients, ascii_only=ascii_only)
         self._emit(RcptTo(recipient))
-
-    def _data(self, argument: None) -> None:
-        if self._open.is_binary:
-            raise SMTPError(data.NEEDS_BDAT)
-        self._text = IncomingText(self._options)
-        self._state = State.TEXT
-        self._say(data.GO_AHEAD)
-
-    def _bdat(self, size: ChunkSize) -> None:
-        refusal = None
-        if not self._options.chunking:
-            refusal = wording.NO_BDAT
-        elif self._state not in (State.RCPT, State.CHUNKS):
-            refusal = self._out_of_order("BDAT")
-        elif self._open.chunks is None:
-            self._open.chunks = IncomingChunks(self._options, binary=self._open.is_binary)
-        self._chunk = Chunk(size, size.octets, refusal, self._state)
-        self._state = State.CHUNK
 
     def _rset(self, argument: None) -> None:
         self._end_transaction()
@@ -431,88 +310,19 @@ class ServerSession:
         self._state = State.READY
         self._refuse("AUTH", reply)
 
-    def _finish_chunk(self, chunk: Chunk) -> None:
-        if chunk.refusal is not None:
-            self._state = chunk.state
-            self._refuse("BDAT", chunk.refusal)
-            return
-        chunks = self._incoming_chunks
-        if chunk.size.last and (text := chunks.finish()):
-            self._emit(DataChunk(text))
-        if chunk.size.last or chunks.refusal is not None:
-            self._finish_message(chunks.refusal, self._replies_owed() if chunk.size.last else 1)
-        else:
-            self._say(Reply(250, "0.0", f"{chunk.size.octets} octets received"))
-            self._state = State.CHUNKS
+    readers: ClassVar = {
+        State.START: _read_command,
+        State.READY: _read_command,
+        State.MAIL: _read_command,
+        State.RCPT: _read_command,
+        State.CHUNKS: _read_command,
+        State.TEXT: Receiving._read_text,
+        State.CHUNK: Receiving._read_chunk,
+        State.AUTH: _read_response,
+        State.TLS: Dialogue._read_nothing,
+        State.CLOSED: Dialogue._read_end,
+    }
 
-    def _finish_message(self, refusal: Reply | None, replies_owed: int) -> None:
-        self.transcript.keep(b"[the message]")
-        self._state = State.TEXT
-        if refusal is None:
-            self._emit(EndOfData())
-            return
-        for _ in range(replies_owed - 1):
-            self._say(refusal)
-        self._end_transaction()
-        self._refuse("DATA", refusal)
-        self._forgiving = True
-
-    def _replies_owed(self) -> int:
-        """To the end of data (RFC 2033 §4.2)."""
-        return self._transaction.accepted if self._options.lmtp and self._transaction is not None else 1
-
-    def _end_transaction(self) -> None:
-        self._forgiving = False
-        if self._transaction is not None:
-            self._transaction = None
-            self._state = State.READY
-            self._emit(Reset())
-
-    # ---- saying
-
-    def _say(self, reply: Reply) -> None:
-        self._send(reply.encode())
-
-    def _send(self, octets: bytes) -> None:
-        self._out.append(octets)
-        self.transcript.keep(octets)
-
-    def _emit(self, event: Event) -> None:
-        self._queue.append(event)
-
-    def _refuse(self, shown: str, reply: Reply) -> None:
-        """Refuse a command.  It counts as an error, unless the client could not have known better."""
-        self._say(reply)
-        self._emit(Refused(shown, str(reply)))
-        # What was pipelined behind a refused MAIL or BDAT, and a limit that asks to come again, are no abuse.
-        if not (reply.is_temporary or (self._forgiving and reply.code == 503)):
-            self._count_error()
-
-    def _count_error(self) -> None:
-        self._errors += 1
-        if self._errors == self._options.max_errors:
-            self._say(wording.TOO_MANY_ERRORS)
-            self._end("too many errors")
-
-    def _end(self, reason: str) -> None:
-        if self._state is not State.CLOSED:
-            self._state = State.CLOSED
-            self._reason = reason
-            self._lines.clear()
-
-
-_READERS: dict[State, Callable[[ServerSession], Wait | None]] = {
-    State.START: ServerSession._read_command,
-    State.READY: ServerSession._read_command,
-    State.MAIL: ServerSession._read_command,
-    State.RCPT: ServerSession._read_command,
-    State.CHUNKS: ServerSession._read_command,
-    State.TEXT: ServerSession._read_text,
-    State.CHUNK: ServerSession._read_chunk,
-    State.AUTH: ServerSession._read_response,
-    State.TLS: ServerSession._read_nothing,
-    State.CLOSED: ServerSession._read_end,
-}
 
 _ACTIONS: dict[str, Callable[[ServerSession, Any], None]] = {
     "EHLO": lambda session, name: session._hello(name, lmtp=False, extended=True),
