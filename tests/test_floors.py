@@ -42,6 +42,7 @@ CONTRACTS = {
         "eventlog",
         "content",
         "wrapping",
+        "forgetful",
         "notices",
         "affairs",
         "tlsoutcome",

@@ -14,8 +14,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
+from twisted_mail.forgetful import Forgetful
 from twisted_mail.policy.esteem import Esteem
-from twisted_mail.policy.recent import Recent
 from twisted_mail.policy.reputation import Reputation
 
 REMEMBERED_FOR = 30.0
@@ -34,7 +34,7 @@ class Acquaintances:
         self._reputation = reputation
         self._disk = disk
         self._clock = clock
-        self._remembered: Recent[str, Esteem] = Recent(MAX_REMEMBERED, clock)
+        self._remembered: Forgetful[str, Esteem] = Forgetful(MAX_REMEMBERED, clock.seconds)
         self._counts: Counter[str] = Counter()
         self._timer = LoopingCall(self._write)
         self._timer.clock = clock

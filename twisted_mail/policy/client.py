@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_mail.forgetful import Forgetful
 from twisted_mail.policy.authresults import MethodResult
 from twisted_mail.policy.dns import LookupFailed, Lookups, give_up, within
 from twisted_mail.policy.hello import Hello, judge_hello
-from twisted_mail.policy.recent import Recent
 from twisted_mail.policy.spf import MAX_NAMES, Client, Outcome, check_host
 from twisted_mail.policy.spfrecord import Result
 from twisted_mail.smtp.address import Address
@@ -78,7 +78,7 @@ class ClientChecks:
         self._lookups = lookups
         self._hostname = hostname
         self._clock = clock
-        self._remembered: Recent[tuple[str, str, str], ClientFindings] = Recent(MAX_REMEMBERED, clock)
+        self._remembered: Forgetful[tuple[str, str, str], ClientFindings] = Forgetful(MAX_REMEMBERED, clock.seconds)
 
     async def find(self, origin: Origin, sender: Address | None) -> ClientFindings:
         """*origin* must have an address."""

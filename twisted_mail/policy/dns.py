@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IReactorTime, IResolver
 from twisted.names import dns
 from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError, ResolverError
 
-from twisted_mail.policy.recent import Recent
+from twisted_mail.forgetful import Forgetful
 
 TIMEOUTS = (1, 3)
 """Seconds before a question is asked again, and before it is given up."""
@@ -71,7 +71,7 @@ class CachedLookups:
         self._dns: Any = resolver  # the interface lacks most of the methods that its providers have
         self._clock = clock
         self._places = DeferredSemaphore(MAX_QUESTIONS)
-        self._cache: Recent[tuple[int, str], tuple[Any, ...]] = Recent(MAX_CACHED, clock)
+        self._cache: Forgetful[tuple[int, str], tuple[Any, ...]] = Forgetful(MAX_CACHED, clock.seconds)
 
     async def txt(self, name: str) -> tuple[bytes, ...]:
         return tuple(b"".join(record.data) for record in await self._records(dns.TXT, name))

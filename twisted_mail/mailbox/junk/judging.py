@@ -11,13 +11,13 @@ file, too, every REMEMBERED seconds.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message
+from twisted_mail.forgetful import Forgetful
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget
 from twisted_mail.mailbox.junk.memory import opened_memory, size_of
 from twisted_mail.mailbox.junk.opinion import Opinion, evidence_of, is_trained, opinion_of
@@ -47,19 +47,14 @@ class Filters:
         """*path_of*: where an account's Maildir is."""
         self._path_of = path_of
         self._blocking = blocking
-        self._clock = clock
-        self._speaking: OrderedDict[Address, tuple[float, bool]] = OrderedDict()
+        self._speaking: Forgetful[Address, bool] = Forgetful(MAX_REMEMBERED, clock)
 
     async def speaks_for(self, account: Address) -> bool:
         """Whether it has learned enough to say something."""
-        now = self._clock()
-        until, speaks = self._speaking.get(account, (0.0, False))
-        if now >= until:
+        speaks = self._speaking.get(account)
+        if speaks is None:
             speaks = bool(size_of(self._path_of(account))) and await self._is_trained(account)
-            self._speaking[account] = (now + REMEMBERED, speaks)
-            self._speaking.move_to_end(account)
-            if len(self._speaking) > MAX_REMEMBERED:
-                self._speaking.popitem(last=False)
+            self._speaking.put(account, speaks, REMEMBERED)
         return speaks
 
     async def judge(self, message: Message, accounts: Sequence[Address]) -> Mapping[Address, Opinion]:
