@@ -17,7 +17,6 @@ import json
 import resource
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, fields
@@ -25,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.load import machine
-from benchmarks.servers import PEERS, Certificate, Start, missing, ours
+from benchmarks.servers import PEERS, Certificate, Start, make_certificate, missing, ours
 from benchmarks.workloads import WORKLOADS, Figures, Workload, chosen
 
 QUICK = 0.1
@@ -65,7 +64,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="mailserver-benchmark-", dir=options.folder))
     folder.chmod(0o755)
     try:
-        certificate = _make_certificate(folder)
+        certificate = make_certificate(folder)
         print(f"{time.strftime('%d %b %Y %H:%M')}, {machine()}, {options.workers} worker(s), {options.pairs} pair(s)\n")
         print("| workload | | " + " | ".join(f"{m.title}: ours" for m in MEASURES) + " | peer | ratio of the rates |")
         print("|---|---|" + "---:|" * len(MEASURES) + "---|---|", flush=True)
@@ -133,16 +132,6 @@ def _print_row(workload: Workload, ours: list[Figures], theirs: list[Figures], p
     if file is not None:
         with file.open("a") as lines:
             lines.write(json.dumps({"workload": workload.name, "peer": peer, "ratios": ratios}) + "\n")
-
-
-def _make_certificate(folder: Path) -> Certificate:
-    """Of a key on P-256, for all servers alike."""
-    certificate = Certificate(folder / "chain.pem", folder / "key.pem")
-    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subject = ["-days", "2", "-subj", "/CN=mx.example.test", "-addext", "subjectAltName=DNS:mx.example.test"]
-    files = ["-keyout", str(certificate.key), "-out", str(certificate.chain)]
-    subprocess.run([*request, *subject, *files], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return certificate
 
 
 def _raise_descriptor_limit() -> None:

@@ -1,10 +1,11 @@
 """What a message costs the reactor's thread, without sockets, syncs and other processes: repeatable to a few per cent.
 
-    python -m benchmarks.inprocess [W1 W2 W2p W4 P1 P2 P2p] [--rounds 7] [--profile]
+    python -m benchmarks.inprocess [W1 W2 W2p W4 P1 P1t P2 P2p] [--rounds 7] [--profile]
 
 The whole `House` of one process, with clients that are lists of octets and a committer that writes in turn and syncs
-nothing.  Printed is processor time in microseconds: for a message (W4: with its 100 recipients), a login, a RETR; of
-SMTP without what the committer's thread would do.  For comparing two states of the code on a busy machine.
+nothing.  Printed is processor time in microseconds: for a message (W4: with its 100 recipients), a login (P1t: over
+STLS), a RETR; without what the committer's process and the client's part of TLS take.  For comparing two states of the
+code on a busy machine.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ import argparse
 import cProfile
 import os
 import pstats
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISystemHandle, ITCPTransport, ITLSTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import FileLogObserver, globalLogBeginner, globalLogPublisher
+from zope.interface import implementer
 
+from benchmarks.load import trusting
+from benchmarks.servers import make_certificate
 from twisted_mail import durable, service
 from twisted_mail.auth.passwords import hash_password
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
@@ -36,6 +42,7 @@ from twisted_mail.config import Config, load
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, format_log, line_format_of
 from twisted_mail.protocols.limits import LocalCounts
+from twisted_mail.protocols.tls import Certificates, Identity, TLSMaterial
 from twisted_mail.smarthosts import read_routes
 
 USERS = 100
@@ -67,6 +74,7 @@ class Commits:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        """Of processor time that are not the reactor's."""
         self._waiting: list[tuple[durable.Job, durable.Phase, Deferred[None]]] = []
 
     def run(self, job: durable.Job, phase: durable.Phase) -> Deferred[None]:
@@ -81,15 +89,21 @@ class Commits:
         waiting, self._waiting = self._waiting, []
         # as it would go to the committer's process
         pack([(id(job), phase.value, job) for job, phase, _ in waiting])
-        start = time.process_time()
         batch = [durable.Entry(job, phase) for job, phase, _ in waiting]
-        durable.run_batch(batch, NoSyncing())  # type: ignore[arg-type]
-        self.seconds += time.process_time() - start
+        with self.elsewhere():
+            durable.run_batch(batch, NoSyncing())  # type: ignore[arg-type]
         for entry, (_, _, done) in zip(batch, waiting, strict=True):
             if entry.error is not None:
                 raise entry.error
             done.callback(None)
         return bool(waiting)
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """What is done here is not the reactor's work."""
+        start = time.process_time()
+        yield
+        self.seconds += time.process_time() - start
 
 
 class NoSyncing:
@@ -107,6 +121,7 @@ class Handle:
         return 1
 
 
+@implementer(ITCPTransport, ITLSTransport, ISystemHandle)  # type: ignore[misc]  # as far as it is used
 class Wire:
     """A transport, and the client at its other end."""
 
@@ -116,25 +131,49 @@ class Wire:
     def __init__(self, factory: Any, commits: Commits) -> None:
         self.replies: list[bytes] = []
         self._commits = commits
-        self._protocol = factory.buildProtocol(None)
-        self._protocol.makeConnection(self)
+        self._tls: Secured | None = None
+        self.protocol = factory.buildProtocol(None)
+        self.protocol.makeConnection(self)
         self._wait(lambda: bool(self.replies))
 
     def say(self, octets: bytes, ends: int = 1) -> bytes:
         """What is answered, once there are *ends* writes of it."""
-        self.replies.clear()
-        self._protocol.dataReceived(octets)
-        self._wait(lambda: len(self.replies) >= ends)
-        return b"".join(self.replies)
+        if self._tls is not None:
+            with self._commits.elsewhere():
+                octets = self._tls.closed(octets)
+        answer = self._exchange(octets, ends)
+        if self._tls is not None:
+            with self._commits.elsewhere():
+                answer = self._tls.opened(answer)
+        return answer
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        self.say(b"STLS\r\n")
+        with self._commits.elsewhere():
+            tls = Secured(context)
+            octets = tls.handshake(b"")
+        answer = self._exchange(octets)
+        with self._commits.elsewhere():
+            octets = tls.handshake(answer)
+        answer = self._exchange(octets, 0)
+        with self._commits.elsewhere():
+            tls.handshake(answer)
+        self._tls = tls
 
     def fetch(self, octets: bytes, count: int) -> None:
         self.replies.clear()
-        self._protocol.dataReceived(octets)
+        self.protocol.dataReceived(octets)
         self._wait(lambda: b"".join(self.replies).count(b"\r\n.\r\n") >= count)
 
     def end(self) -> None:
-        self._protocol.dataReceived(b"QUIT\r\n")
-        self._protocol.connectionLost(connectionDone)
+        self.say(b"QUIT\r\n")
+        self.protocol.connectionLost(connectionDone)
+
+    def _exchange(self, octets: bytes, ends: int = 1) -> bytes:
+        self.replies.clear()
+        self.protocol.dataReceived(octets)
+        self._wait(lambda: len(self.replies) >= ends)
+        return b"".join(self.replies)
 
     def _wait(self, done: Callable[[], bool]) -> None:
         while not done():
@@ -163,6 +202,29 @@ class Wire:
         raise AttributeError(name)
 
 
+class Secured:
+    """The client's part of TLS."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._from_server, self._to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._from_server, self._to_server)
+
+    def handshake(self, octets: bytes) -> bytes:
+        """The next flight."""
+        self._from_server.write(octets)
+        with suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        return self._to_server.read()
+
+    def closed(self, octets: bytes) -> bytes:
+        self._tls.write(octets)
+        return self._to_server.read()
+
+    def opened(self, octets: bytes) -> bytes:
+        self._from_server.write(octets)
+        return self._tls.read(1 << 16)
+
+
 def sending(
     house: service.House, commits: Commits, messages: int, *, each: int, recipients: int, pipelined: bool
 ) -> int:
@@ -180,9 +242,14 @@ def sending(
     return messages
 
 
-def fetching(house: service.House, commits: Commits, sessions: int, *, messages: int, window: int) -> int:
+def fetching(
+    house: service.House, commits: Commits, sessions: int, *, messages: int, window: int, tls: bool = False
+) -> int:
+    context = trusting()
     for session in range(sessions):
         wire = Wire(house.factories["pop3"], commits)
+        if tls:
+            wire.start_tls(context)
         wire.say(b"USER u%d@example.test\r\n" % (session % READERS))
         if not wire.say(b"PASS secret\r\n").startswith(b"+OK"):
             raise SystemExit("a login was refused")
@@ -200,6 +267,7 @@ WORKLOADS: dict[str, Callable[[service.House, Commits], int]] = {
     "W2p": lambda house, commits: sending(house, commits, 300, each=100, recipients=1, pipelined=True),
     "W4": lambda house, commits: sending(house, commits, 10, each=10, recipients=100, pipelined=False),
     "P1": lambda house, commits: fetching(house, commits, 300, messages=0, window=1),
+    "P1t": lambda house, commits: fetching(house, commits, 300, messages=0, window=1, tls=True),
     "P2": lambda house, commits: fetching(house, commits, READERS, messages=MESSAGES, window=1),
     "P2p": lambda house, commits: fetching(house, commits, READERS, messages=MESSAGES, window=50),
 }
@@ -215,12 +283,17 @@ def running(folder: Path) -> Iterator[tuple[service.House, Commits]]:
             globalLogPublisher.addObserver(each)
         commits, recent = Commits(), RecentLogins(HOUSE, os.urandom(KEY_SIZE))
         neighbours = Neighbours(commits, LocalCounts(), Throttle(), recent, leads=False)
-        house = service.House(config, None, read_routes(config), HOUSE, neighbours)
+        house = service.House(config, certificates(folder), read_routes(config), HOUSE, neighbours)
         for pool in house.threads:
             pool.start()
         yield house, commits
         for pool in house.threads:
             pool.stop()
+
+
+def certificates(folder: Path) -> Certificates:
+    made = make_certificate(folder)
+    return Certificates(TLSMaterial(Identity(made.chain.read_bytes(), made.key.read_bytes())))
 
 
 def configured(folder: Path) -> Config:

@@ -80,8 +80,11 @@ def _one_process(numbers: range, work: Work, barrier: Barrier, pipe: Pipe) -> No
 
 
 def trusting() -> ssl.SSLContext:
-    """A client that does not look at certificates: that costs the same for all servers, and is not what is measured."""
-    context = ssl.create_default_context()
+    """A client that does not look at certificates: that costs the same for all servers, and is not what is measured.
+
+    It knows no authorities either, which it would look through all the same: half a millisecond a handshake.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

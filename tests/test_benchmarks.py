@@ -19,6 +19,6 @@ def test_each_can_be_imported(name: str) -> None:
 
 
 def test_what_runs_in_process_takes_and_gives_mail() -> None:
-    command = [sys.executable, "-m", "benchmarks.inprocess", "W2", "P2", "--rounds", "1"]
+    command = [sys.executable, "-m", "benchmarks.inprocess", "W2", "P1t", "P2", "--rounds", "1"]
     output = subprocess.run(command, cwd=FOLDER.parent, check=True, timeout=60, capture_output=True, text=True).stdout
-    assert [line.split()[0] for line in output.splitlines()] == ["W2", "P2"]
+    assert [line.split()[0] for line in output.splitlines()] == ["W2", "P1t", "P2"]
