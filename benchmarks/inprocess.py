@@ -132,7 +132,7 @@ class Wire:
         self.replies: list[bytes] = []
         self._commits = commits
         self._tls: Secured | None = None
-        self.protocol = factory.buildProtocol(None)
+        self.protocol: Any = factory.buildProtocol(None)
         self.protocol.makeConnection(self)
         self._wait(lambda: bool(self.replies))
 
@@ -167,7 +167,8 @@ class Wire:
 
     def end(self) -> None:
         self.say(b"QUIT\r\n")
-        self.protocol.connectionLost(connectionDone)
+        protocol, self.protocol = self.protocol, None  # as a socket does: two that hold one another stay in memory
+        protocol.connectionLost(connectionDone)
 
     def _exchange(self, octets: bytes, ends: int = 1) -> bytes:
         self.replies.clear()
