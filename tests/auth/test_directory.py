@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from twisted_mail.auth.database import NOTICED_AFTER
 from twisted_mail.auth.directory import Directory, DirectoryError, NewAccount
 from twisted_mail.auth.names import alias_address
-from twisted_mail.auth.remembered import NOTICED_AFTER
 from twisted_mail.interfaces import IUsers, NoSuchUser, UserDisabled, Way
 from twisted_mail.smtp.address import Address
 

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_mail.auth import remembered
-from twisted_mail.auth.database import Database
-from twisted_mail.auth.remembered import NOTICED_AFTER, Remembered
+from twisted_mail.auth.database import NOTICED_AFTER, Database
+from twisted_mail.auth.remembered import Remembered
 
 
 class RememberedTests(SynchronousTestCase):
@@ -52,6 +52,16 @@ class RememberedTests(SynchronousTestCase):
         self.clock.advance(NOTICED_AFTER)
         self.remembered("a")
         self.assertEqual(["a", "a"], self.asked)
+
+    def test_one_look_is_for_all_who_remember(self) -> None:
+        another = Remembered[str, int](self.here, self.work_out, self.clock.seconds)
+        self.remembered("a")
+        another("a")
+        self.change(self.elsewhere, "example.org")
+        self.clock.advance(NOTICED_AFTER)
+        self.remembered("a")
+        another("a")
+        self.assertEqual(["a"] * 4, self.asked, "also the second one forgets")
 
     def test_refusal_is_asked_for_again(self) -> None:
         for _ in range(2):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_mail.auth.database import NOTICED_AFTER
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.remembered import NOTICED_AFTER
 from twisted_mail.auth.terms import DAY
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.smtp.address import Address

@@ -96,6 +96,9 @@ _CHANGES = (_FIRST, _SECRETS_BESIDE_THE_PASSWORD, _PASSWORD_FOR_CRAM_MD5, _LISTS
 VERSION = len(_CHANGES)
 """Of the tables, in SQLite's user_version.  A program refuses a file that a newer one has changed."""
 
+NOTICED_AFTER = 0.005
+"""Seconds between two looks whether another process has changed anything: one look is for all who ask."""
+
 KEYS = ("salt", "srs")
 """Random octets that no other server has: for password salts, and for return paths (smtp/srs.py)."""
 
@@ -107,8 +110,8 @@ class Database:
         """Makes file and folder where they are missing.  Raises DirectoryError."""
         self._path = path
         self._writing = Lock()
-        self.changes = 0
-        """That this process has made so far."""
+        self._changes = 0  # that this process has made so far
+        self._looked, self._looked_at_change, self._version = float("-inf"), 0, 0
         try:
             _create(path)
             self._reader = open_shared(path)
@@ -123,10 +126,15 @@ class Database:
         self.select = self._reader.execute
         """Ask something; fetch all of the answer, or the connection keeps looking at the past."""
 
-    def version(self) -> int:
-        """Another one once any process has changed anything (SQLite's data_version)."""
-        ((version,),) = self.select("PRAGMA data_version").fetchall()
-        return int(version)
+    def version(self, now: float) -> int:
+        """Another one once anything has changed: by this process at once, by others within NOTICED_AFTER.
+
+        *now*: seconds of any clock, the same for all questions.
+        """
+        if now >= self._looked + NOTICED_AFTER or self._changes != self._looked_at_change:
+            self._looked, self._looked_at_change = now, self._changes
+            ((self._version,),) = self.select("PRAGMA data_version").fetchall()
+        return self._version
 
     def close(self) -> None:
         self._reader.close()
@@ -144,7 +152,7 @@ class Database:
                     self._writer.execute("ROLLBACK")
                     raise
                 self._writer.execute("COMMIT")
-                self.changes += 1
+                self._changes += 1
             except sqlite3.Error as error:
                 raise DirectoryError(
                     f"{self._path} cannot be changed ({_reason(error)}); check its permissions and the disk, try again"

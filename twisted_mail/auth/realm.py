@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import Interface, implementer
 
 from twisted_mail.auth.names import login_and_view
@@ -42,15 +42,14 @@ class MailRealm:
 
     def requestAvatar(self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]) -> Deferred[Login]:
         """*mind* is the session's Origin.  Fails with what `IMailboxStore.open_maildrop` raises."""
+        if avatarId is ANONYMOUS and IDeliveryTarget in interfaces and self._anonymous is not None:
+            return succeed((IDeliveryTarget, self._anonymous, nothing_to_end))
         return Deferred.fromCoroutine(self._avatar(avatarId, mind, interfaces))
 
     async def _avatar(
         self, avatar_id: bytes | tuple[()], mind: object, interfaces: tuple[type[Interface], ...]
     ) -> Login:
-        if avatar_id is ANONYMOUS:
-            if IDeliveryTarget in interfaces and self._anonymous is not None:
-                return IDeliveryTarget, self._anonymous, nothing_to_end
-        elif isinstance(avatar_id, bytes):
+        if isinstance(avatar_id, bytes):
             account = parse_address(avatar_id.decode())
             if IDeliveryTarget in interfaces and self._submission is not None:
                 return IDeliveryTarget, self._submission(account), nothing_to_end
