@@ -31,7 +31,7 @@ from twisted_mail.protocols.crowd import Crowd
 from twisted_mail.protocols.keepalive import ensure_options
 from twisted_mail.protocols.limits import ConnectionLimits
 from twisted_mail.protocols.outlet import Outlet, is_wrapped
-from twisted_mail.protocols.tls import Certificates, tls_info, tls_layer
+from twisted_mail.protocols.tls import Certificates, TLSLayer, tls_info
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.transcript import Transcript
 
@@ -220,7 +220,7 @@ class Connection(ABC, TwistedProtocol):
         if is_wrapped(self._transport):  # it would go on giving what comes to us
             self._transport.startTLS(certificates)
             return
-        layer = tls_layer(certificates, self, self._listener.clock)
+        layer = TLSLayer(certificates, self)
         self._transport.protocol = layer
         layer.makeConnection(self._outlet)
         self.transport, self._write = layer, layer.write
