@@ -43,7 +43,9 @@ def read_at_once(path: str) -> bytes | None:
     try:
         text = _cached(descriptor, PIECE, 0)
         # fewer octets than there are: the page cache has only a part.  Its name mostly says how many that is
-        is_whole = text is not None and (f",S={len(text)}," in path or os.fstat(descriptor).st_size == len(text))
+        is_whole = text is not None and (
+            f",S={len(text)}," in path or os.lseek(descriptor, 0, os.SEEK_END) == len(text)
+        )
     except OSError:
         return None
     finally:
