@@ -18,7 +18,7 @@ READERS = int(os.environ.get("MAILSERVER_TEST_READERS", "150"))
 MESSAGE = 50 * 1024 * 1024
 A_READER = 288 * 1024
 """Octets that each may cost: two pieces, of which one waits while the other is on its way, and as much again for TLS.
-(Measured: 178 to 227 KiB each over TLS, 107 to 131 without, whether 75 or 1,000 read: it depends on what the kernel takes.)
+(Measured with 75 to 1,000: 178 to 227 KiB each over TLS, 107 to 131 without; it depends on what the kernel takes.)
 """
 PATIENCE = 60.0
 
