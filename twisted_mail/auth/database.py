@@ -99,6 +99,8 @@ VERSION = len(_CHANGES)
 NOTICED_AFTER = 0.005
 """Seconds between two looks whether another process has changed anything: one look is for all who ask."""
 
+NEVER = float("-inf")
+
 KEYS = ("salt", "srs")
 """Random octets that no other server has: for password salts, and for return paths (smtp/srs.py)."""
 
@@ -110,8 +112,7 @@ class Database:
         """Makes file and folder where they are missing.  Raises DirectoryError."""
         self._path = path
         self._writing = Lock()
-        self._changes = 0  # that this process has made so far
-        self._looked, self._looked_at_change, self._version = float("-inf"), 0, 0
+        self._version, self._looked = 0, NEVER
         try:
             _create(path)
             self._reader = open_shared(path)
@@ -131,8 +132,8 @@ class Database:
 
         *now*: seconds of any clock, the same for all questions.
         """
-        if now >= self._looked + NOTICED_AFTER or self._changes != self._looked_at_change:
-            self._looked, self._looked_at_change = now, self._changes
+        if now >= self._looked + NOTICED_AFTER:
+            self._looked = now  # first: a change that another thread makes meanwhile asks for one more look
             ((self._version,),) = self.select("PRAGMA data_version").fetchall()
         return self._version
 
@@ -152,7 +153,7 @@ class Database:
                     self._writer.execute("ROLLBACK")
                     raise
                 self._writer.execute("COMMIT")
-                self._changes += 1
+                self._looked = NEVER
             except sqlite3.Error as error:
                 raise DirectoryError(
                     f"{self._path} cannot be changed ({_reason(error)}); check its permissions and the disk, try again"
