@@ -173,8 +173,7 @@ class Connection(ABC, TwistedProtocol):
 
     async def more_data(self) -> None:
         """Send what is pending, then wait for octets."""
-        if data := self._session.data_to_send():
-            self._write(data)
+        self._send_pending()
         if self._clogged is not None:
             await self._clogged
         if self._closing and not self.in_message:
@@ -188,10 +187,13 @@ class Connection(ABC, TwistedProtocol):
 
     async def flush(self) -> None:
         """Send what is pending; returns once the transport has room again."""
-        if data := self._session.data_to_send():
-            self._write(data)
+        self._send_pending()
         if self._clogged is not None:
             await self._clogged
+
+    def _send_pending(self) -> None:
+        if data := self._session.data_to_send():
+            self._write(data)
 
     def change_peer(self, peer: str) -> str | None:
         """The client is somebody else, as a proxy has said: counted from now on, and refused where too many are.

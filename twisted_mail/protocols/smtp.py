@@ -219,11 +219,9 @@ class SMTPServer(Connection):
         """One for all is the first refusal, if there is one: a target takes a message whole or not."""
         assert refusals
         first = next(filter(None, refusals.values()), None)
-        answer = taken if first is None else first.reply
-        if not self._service.options.lmtp:
-            return [answer]
-        each = {recipient: error.reply if error else taken for recipient, error in refusals.items()}
-        return [each.get(recipient, answer) for recipient in self._recipients]
+        is_lmtp = self._service.options.lmtp
+        answers = [refusals.get(recipient, first) for recipient in self._recipients] if is_lmtp else [first]
+        return [taken if refusal is None else refusal.reply for refusal in answers]
 
     async def _as_text(self) -> Message:
         """Of BINARYMIME; one at a time, because the whole message is in memory.  Raises CannotRecode, OSError."""
