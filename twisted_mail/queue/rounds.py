@@ -84,7 +84,6 @@ class Rounds:
         self._chance = chance
         rules = ReportRules(options.policies)
         self._settlement = Settlement(spool, Reporter(reports, spool, options.hostname, rules), rules, clock)
-        self._closed = False
         self._timetable = Timetable()
         self._rounds: dict[str, Round] = {}
         self._reserved: set[str] = set()
@@ -166,7 +165,7 @@ class Rounds:
 
     async def close(self, finish: float) -> None:
         """Begin nothing more; give attempts *finish* seconds, then break them off.  All that is known is on disk."""
-        self._closed = self._settlement.is_closed = True
+        self._settlement.is_closed = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         limit = self._clock.callLater(finish, self._break_off)
@@ -181,7 +180,7 @@ class Rounds:
         """Go through all that is due, soon or at that time."""
         now = self._clock.seconds()
         at = max(now, at)
-        if self._closed:
+        if self._settlement.is_closed:
             return
         if self._timer is None or not self._timer.active():
             self._timer = self._clock.callLater(at - now, self._go_through)
@@ -193,7 +192,7 @@ class Rounds:
         if not self._reserved and (identifiers := self._timetable.pop_due(now, LOAD_BATCH)):
             self._reserved.update(identifiers)
             self.run(self._load(identifiers))
-        while not self._closed and (turn := self._lines.take(now)) is not None:
+        while not self._settlement.is_closed and (turn := self._lines.take(now)) is not None:
             destination, identifier = turn
             if (current := self._rounds.get(identifier)) is not None:
                 self.run(self._attempt(current, destination))
@@ -339,7 +338,7 @@ class Rounds:
             attempt.cancel()
 
     def _note_bug(self, failure: Failure) -> None:
-        if not (self._closed and failure.check(CancelledError)):
+        if not (self._settlement.is_closed and failure.check(CancelledError)):
             self.log.failure("the queue stumbled over a message", failure)
 
     def _log_results(self, entry: QueueEntry, outcome: Outcome) -> None:
