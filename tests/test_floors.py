@@ -62,6 +62,7 @@ HOUSE = {
     "worker",
     "config",
     "demands",
+    "resources",
     "sections",
     "values",
     "relayconfig",

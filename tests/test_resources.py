@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 HASHING = """
 from twisted_mail.auth.passwords import hash_password
-from twisted_mail.mailserver import return_large_blocks
+from twisted_mail.resources import return_large_blocks
 
 def resident():
     with open("/proc/self/statm") as file:

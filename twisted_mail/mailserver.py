@@ -6,14 +6,11 @@ read.  The rest waits for `startService`, with the rights that are left.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
@@ -41,6 +38,7 @@ from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, ma
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
 from twisted_mail.reloading import rebound, takeable
+from twisted_mail.resources import raise_descriptor_limit, return_large_blocks, return_what_is_free
 from twisted_mail.running import RunFile
 from twisted_mail.smarthosts import read_routes
 from twisted_mail.tlsfiles import read_material
@@ -49,10 +47,6 @@ from twisted_mail.workers import Workers
 if TYPE_CHECKING:
     from twisted_mail.serving import Serving
 
-LARGE_BLOCK = 4 * 1024 * 1024
-"""Octets: more than any buffer for mail."""
-_M_MMAP_THRESHOLD = -3
-"""Of mallopt(3)."""
 SERVICES = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s", "web", "https")
 """The names of [listen] that are served."""
 
@@ -282,25 +276,3 @@ def _check_directory(config: Config) -> None:
         Directory(config.directory_file).close()
     except DirectoryError as error:
         raise ConfigError(str(error)) from error
-
-
-def raise_descriptor_limit() -> None:
-    """As many open files as the system lets us have: each connection is one, each message in flight another."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def return_large_blocks() -> None:
-    """Have the C library return each large block to the system as soon as it is freed.
-
-    By itself it keeps the 19 MiB of a password's hash for ever, in each thread that hashes: 82 MiB a process instead of
-    45, once two people have logged in.  A hash takes 26 ms instead of 22 for that.
-    """
-    with suppress(AttributeError):  # only glibc has it; musl does so anyway
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK)
-
-
-def return_what_is_free() -> None:
-    """Have the C library return to the system what starting has used and freed: 0.6 MiB."""
-    with suppress(AttributeError):  # as above
-        ctypes.CDLL(None).malloc_trim(0)

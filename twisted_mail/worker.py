@@ -31,11 +31,11 @@ from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.throttle import SharedThrottle
 from twisted_mail.committing.client import CommitterClient
 from twisted_mail.listeners import BoundAddress
-from twisted_mail.mailserver import raise_descriptor_limit, return_large_blocks, return_what_is_free
 from twisted_mail.neighbours import Neighbours
 from twisted_mail.observing import Observing, line_format_of
 from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
+from twisted_mail.resources import raise_descriptor_limit, return_large_blocks, return_what_is_free
 from twisted_mail.serving import Serving
 from twisted_mail.workers import COMMITTER, COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
 
@@ -120,12 +120,9 @@ def main() -> None:
     def drain() -> None:
         end(serving.drain).addBoth(lambda result: wire.end())
 
-    def is_open(result: None) -> None:
-        wire.say_ready()
-        return_what_is_free()
-
     opening = Deferred.fromCoroutine(serving.open())
-    opening.addCallbacks(is_open, _cannot_open, errbackArgs=(reactor,))
+    opening.addCallbacks(lambda result: wire.say_ready(), _cannot_open, errbackArgs=(reactor,))
+    opening.addCallback(lambda result: return_what_is_free())
     reactor.addSystemEventTrigger("before", "shutdown", end, serving.close)
     reactor.addSystemEventTrigger("after", "shutdown", committer.stop)
     reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
