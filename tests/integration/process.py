@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import os
 import random
 import re
@@ -41,18 +42,20 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-_RANDOM = random.SystemRandom()  # hypothesis gives all processes that test at the same time one seed
-
-
 PORTS_EACH = 1_500
 """Of each process that tests: two of them never pick the same port."""
 _FIRST_PORT = 20_000 + PORTS_EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8)
+_RANDOM = random.SystemRandom()  # hypothesis gives all processes that test at the same time one seed
+_PORTS = itertools.cycle(_RANDOM.sample(range(_FIRST_PORT, _FIRST_PORT + PORTS_EACH), PORTS_EACH))
 
 
 def free_port() -> int:
-    """A loopback port that nobody has, from below those that the system gives to clients."""
+    """A loopback port that nobody has, from below those that the system gives to clients.
+
+    None comes again before all others have: who has got one may take it later.
+    """
     while True:
-        port = _RANDOM.randrange(_FIRST_PORT, _FIRST_PORT + PORTS_EACH)
+        port = next(_PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -68,10 +71,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> Ports:
-        ports: set[int] = set()
-        while len(ports) < len(fields(cls)):
-            ports.add(free_port())
-        return cls(*ports)
+        return cls(*(free_port() for _ in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)
