@@ -25,9 +25,7 @@ from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.capturing import as_capture
 from twisted_mail.certifying import make_first_certificate, require_library
-from twisted_mail.committing.client import CommitterClient
-from twisted_mail.committing.committer import CommitterThread
-from twisted_mail.committing.process import CommitterProcess
+from twisted_mail.committing.resting import RestingCommitter
 from twisted_mail.config import ALL_TLS, Config, ConfigError, ListenAddress, load
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.filtering import check_filters
@@ -80,8 +78,7 @@ class MailServer(Service):
             load_what_serves(config)
         self._bound, _ = rebound({}, _addresses(config))
         self._observing = Observing(config, "parent" if config.workers > 1 else "0", reactor, first=True)
-        self._committing: CommitterProcess | None = None
-        self._committer: CommitterClient | CommitterThread | None = None
+        self._committer: RestingCommitter | None = None
         self._neighbours: Neighbours | None = None
         self._running: Serving | Workers | None = None
         self._draining: set[Serving | Workers] = set()
@@ -138,19 +135,10 @@ class MailServer(Service):
 
     def _alone(self) -> Neighbours:
         """What there is where no other process serves the same ports."""
-        self._committer = self._new_committer()
+        self._committer = RestingCommitter(self._reactor)
         self._committer.start()
         recent = RecentLogins(self._reactor, os.urandom(KEY_SIZE))
         return Neighbours(self._committer, LocalCounts(), Throttle(), recent, leads=True)
-
-    def _new_committer(self) -> CommitterClient | CommitterThread:
-        """In a process of its own, where this user can start one."""
-        try:
-            self._committing = CommitterProcess()
-            return CommitterClient(self._reactor, self._committing.new_client())
-        except OSError as error:
-            self.log.warn("the committer has no process of its own, which costs speed: {error!s}", error=error)
-            return CommitterThread(self._reactor)
 
     def _hang_up(self) -> None:
         """SIGHUP: read everything again."""
@@ -221,8 +209,6 @@ class MailServer(Service):
         await gatherResults([Deferred.fromCoroutine(each.close()) for each in services])
         if self._committer is not None:
             self._committer.stop()
-        if self._committing is not None:
-            self._committing.wait()
         self._observing.stop()
 
 

@@ -6,65 +6,20 @@ import contextlib
 import errno
 import os
 import resource
-import select
 import signal
+import socket
 import tempfile
-import time
-from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.logger import LogEvent, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
-
+from tests.committing.ordering import OrderingTestCase
 from twisted_mail.committing.client import CommitterClient
 from twisted_mail.committing.process import CommitterProcess
 from twisted_mail.durable import NewFile, Phase, Removal, make_directory_of
-from twisted_mail.filecontents import Octets, SpilledBody
+from twisted_mail.filecontents import SpilledBody
 
 
-class Reactor(Clock):
-    """Its turns are those that the test takes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.readers: list[CommitterClient] = []
-        self.writers: set[CommitterClient] = set()
-        self.calls_from_threads: list[tuple[Callable[..., object], tuple[object, ...]]] = []
-
-    def addReader(self, reader: CommitterClient) -> None:
-        self.readers.append(reader)
-
-    def addWriter(self, writer: CommitterClient) -> None:
-        self.writers.add(writer)
-
-    def removeWriter(self, writer: CommitterClient) -> None:
-        self.writers.discard(writer)
-
-    def removeReader(self, reader: CommitterClient) -> None:
-        if reader in self.readers:
-            self.readers.remove(reader)
-
-    def callFromThread(self, call: Callable[..., object], *arguments: object) -> None:
-        self.calls_from_threads.append((call, arguments))
-
-    def turn(self) -> None:
-        self.advance(0)
-        if self.readers and select.select(self.readers, [], [], 0.01)[0]:
-            for reader in list(self.readers):
-                reader.doRead()
-        for writer in select.select([], self.writers, [], 0)[1]:
-            writer.doWrite()
-        calls, self.calls_from_threads = self.calls_from_threads, []
-        for call, arguments in calls:
-            call(*arguments)
-
-
-class ClientTestCase(SynchronousTestCase):
+class ClientTestCase(OrderingTestCase):
     def setUp(self) -> None:
-        self.folder = self.mktemp()
-        os.mkdir(self.folder)
-        self.reactor = Reactor()
+        super().setUp()
         self.process = CommitterProcess()
         self.client = self.new_client()
         self.addCleanup(self.end)
@@ -79,28 +34,6 @@ class ClientTestCase(SynchronousTestCase):
             os.kill(self.process.pid, signal.SIGCONT)
         self.client.stop()
         self.process.wait()
-
-    def done(self, *results: Deferred[None]) -> list[BaseException | None]:
-        """Once all are there: None, or the error of each."""
-        got: list[BaseException | None] = []
-        for result in results:
-            result.addCallbacks(got.append, lambda failure: got.append(failure.value))
-        end = time.monotonic() + 20
-        while len(got) < len(results):
-            self.reactor.turn()
-            self.assertLess(time.monotonic(), end)
-        return got
-
-    def file(self, name: str = "m", octets: bytes = b"text") -> NewFile:
-        path = f"{os.path.abspath(self.folder)}/{name}"
-        return NewFile(Octets(octets), f"{path}.tmp", [path], make_directory_of)
-
-    def read(self, name: str = "m") -> bytes:
-        with open(f"{self.folder}/{name}", "rb") as file:
-            return file.read()
-
-    def names(self) -> list[str]:
-        return sorted(os.listdir(self.folder))
 
     def spilled(self, octets: bytes) -> SpilledBody:
         file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 (the SpilledBody closes it)
@@ -252,9 +185,7 @@ class ClientTests(ClientTestCase):
 class EndedProcessTests(ClientTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.events: list[LogEvent] = []
-        globalLogPublisher.addObserver(self.events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.events = self.collected_events()
 
     def kill(self) -> None:
         os.kill(self.process.pid, signal.SIGKILL)
@@ -288,3 +219,35 @@ class EndedProcessTests(ClientTestCase):
             os.kill(self.process.pid, number)
         self.assertEqual([None], self.done(self.client.run(self.file("again"), Phase.BOTH)))
         self.assertEqual([], self.events)
+
+
+class FirstBatchTests(OrderingTestCase):
+    """A process that ends before it has answered anything: here the test is the process."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        ours, self.process = socket.socketpair()
+        self.client = CommitterClient(self.reactor, ours)  # type: ignore[arg-type]
+        self.client.start()
+        self.addCleanup(self.client.stop)
+        self.addCleanup(self.process.close)
+
+    def test_thread_does_what_it_has_not_read_whole(self) -> None:
+        for octets in (0, 1):
+            with self.subTest(octets=octets):
+                self.setUp()
+                results = [self.client.run(self.file(f"m{n}"), Phase.BOTH) for n in range(3)]
+                self.reactor.turn()
+                self.process.recv(octets)
+                self.process.close()
+                self.assertEqual([None] * 3, self.done(*results))
+                self.assertEqual(["m0", "m1", "m2"], self.names())
+
+    def test_what_it_has_read_fails(self) -> None:
+        result = self.client.run(self.file(), Phase.BOTH)
+        self.reactor.turn()
+        self.process.recv(1_000_000)
+        self.process.close()
+        [error] = self.done(result)
+        self.assertEqual(errno.EIO, error.errno)  # type: ignore[union-attr]
+        self.assertEqual([], self.names())

@@ -37,7 +37,8 @@ class _Ordered:
 class CommitterClient:
     """One batch is with the process, and all that is ordered meanwhile is the next.
 
-    If the process ends, what it had fails as after a crash (it may be done, or not), and a thread does the rest.
+    If the process ends, what it had fails as after a crash (it may be done, or not), and a thread does the rest.  Where
+    the process ended before it had read its first batch, that does all: a process that cannot start costs no job.
     """
 
     _log = Logger()
@@ -58,8 +59,21 @@ class CommitterClient:
         self._numbers = count()
         self._prepared: dict[Job, int] = {}
         """What the process keeps, by number."""
+        self._has_answered = False
+        """The process has, at least once."""
         self._thread: CommitterThread | None = None
         """What does the work of a process that has ended."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits, the process has nothing and keeps nothing: it may be let go, and `stop` would not block."""
+        with_process = self._waiting or self._sent or self._prepared
+        return not with_process and (self._thread is None or self._thread.is_idle)
+
+    @property
+    def is_bereft(self) -> bool:
+        """The process has ended that had worked until then: another one may work as well."""
+        return self._thread is not None and self._has_answered
 
     def start(self) -> None:
         self._reactor.addReader(self)
@@ -135,6 +149,7 @@ class CommitterClient:
         return number, phase.value, job
 
     def _take(self, answer: Answer) -> None:
+        self._has_answered = True
         sent, self._sent = self._sent, []
         for place, (error, outcome) in answer.items():
             if outcome is not None:
@@ -183,6 +198,10 @@ class CommitterClient:
         self._thread.start()
         sent, waiting = self._sent, self._waiting
         self._sent, self._waiting = [], []
+        if isinstance(error, ConnectionResetError) and not self._has_answered:
+            # it has not read all that it was sent: nothing of its first batch was begun
+            sent, waiting = [], sent + waiting
+            self._prepared.clear()
         for ordered in sent:
             ordered.done.errback(_ended())
         for ordered in waiting:

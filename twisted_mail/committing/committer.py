@@ -35,6 +35,12 @@ class CommitterThread:
         self._waiting: SimpleQueue[_Order | None] = SimpleQueue()
         self._syncing = Syncing()
         self._thread: Thread | None = None
+        self._unanswered = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """There is nothing to do, so that `stop` would not block.  It may be let go."""
+        return self._unanswered == 0
 
     def start(self) -> None:
         self._thread = Thread(target=self._work, name="committer", daemon=True)
@@ -50,6 +56,7 @@ class CommitterThread:
     def run(self, job: Job, phase: Phase) -> Deferred[None]:
         """See Committer."""
         done: Deferred[None] = Deferred()
+        self._unanswered += 1
         self._waiting.put((Entry(job, phase), done))
         return done
 
@@ -68,18 +75,18 @@ class CommitterThread:
                     break
                 batch.append(order)
             run_batch([entry for entry, _ in batch], self._syncing)
-            self._reactor.callFromThread(_answer, batch)
+            self._reactor.callFromThread(self._answer, batch)
             if stopping:
                 break
 
+    def _answer(self, batch: Sequence[_Order]) -> None:
+        """Back in the reactor's thread."""
+        self._unanswered -= len(batch)
+        for entry, done in batch:
+            if entry.error is None:
+                done.callback(None)
+            else:
+                done.errback(entry.error)
+
 
 _Order = tuple[Entry, "Deferred[None]"]
-
-
-def _answer(batch: Sequence[_Order]) -> None:
-    """Back in the reactor's thread."""
-    for entry, done in batch:
-        if entry.error is None:
-            done.callback(None)
-        else:
-            done.errback(entry.error)

@@ -26,11 +26,15 @@ class CommitterProcess:
         """Raises OSError."""
         self._control, control = socket.socketpair()
         with control:
-            self._process = subprocess.Popen(
-                COMMAND,
-                stdin=control.fileno(),
-                process_group=0,  # Control-C is for the server, which knows when to let it go
-            )
+            try:
+                self._process = subprocess.Popen(
+                    COMMAND,
+                    stdin=control.fileno(),
+                    process_group=0,  # Control-C is for the server, which knows when to let it go
+                )
+            except OSError:
+                self._control.close()
+                raise
 
     @property
     def pid(self) -> int:
@@ -51,7 +55,11 @@ class CommitterProcess:
                 raise
         return ours
 
-    def wait(self) -> None:
-        """Let it go when its clients have gone, and wait for that.  Safe more than once."""
+    def let_go(self) -> None:
+        """Let it end when its clients have gone.  Safe more than once."""
         self._control.close()
+
+    def wait(self) -> None:
+        """Let it go, and wait until it has ended.  Safe more than once."""
+        self.let_go()
         self._process.wait()
