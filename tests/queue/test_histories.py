@@ -138,7 +138,7 @@ class Histories(RuleBasedStateMachine):
         """What hangs is lost with its connection: the other server never saw the end of it."""
         tenure = self.scheduler._tenure
         assert tenure is not None
-        tenure.rounds._closed = True
+        tenure.rounds._settlement.is_closed = True
         self.scheduler._poll.stop()
         self.scheduler._lock.release()
         self.remote.pending.clear()

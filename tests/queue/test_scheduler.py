@@ -68,7 +68,7 @@ class SchedulerCase(SynchronousTestCase):
         """The process ends without a word; only what is on disk is left."""
         tenure = self.scheduler._tenure
         assert tenure is not None
-        tenure.rounds._closed = True
+        tenure.rounds._settlement.is_closed = True
         self.scheduler._tenure = None
         self.scheduler._poll.stop()
         self.scheduler._lock.release()
