@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from unittest import mock
 
@@ -159,12 +160,45 @@ class AtHandTests(MaildropTestCase):
         self.put_ours(1, b"Subject: x\n\nhello\n")
         self.put("cur/1800000000.a.h:2,S", b"Subject: foreign\r\n\r\n")
         self.put_ours(1_000_000_000, b"")
-        maildrop = self.open_maildrop()
         before = len(os.listdir("/proc/self/fd"))
+        maildrop = self.open_maildrop()
         self.assertEqual(b"Subject: x\n\nhello\n", maildrop.at_hand(0))
         self.assertEqual(b"Subject: foreign\r\n\r\n", maildrop.at_hand(1))
         self.assertEqual(b"", maildrop.at_hand(2))
+        self.assertEqual(before + 2, len(os.listdir("/proc/self/fd")))  # the lock and the Maildir
+        maildrop.release()
+        maildrop.release()
         self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+    def test_message_of_whole_pages_is(self) -> None:
+        for pages in (1, 2):
+            self.put_ours(pages, b"x" * mmap.PAGESIZE * pages)
+        maildrop = self.open_maildrop()
+        self.assertEqual(b"x" * mmap.PAGESIZE, maildrop.at_hand(0))
+        self.assertEqual(b"x" * mmap.PAGESIZE * 2, maildrop.at_hand(1))
+
+    def test_part_of_a_message_never_is(self) -> None:
+        """With a real page cache, from which the kernel was asked to drop what it has."""
+        text = os.urandom(3 * mmap.PAGESIZE + 700)
+        path = f"{self.path}/{self.put_ours(1, text)}"
+        maildrop = self.open_maildrop()
+        for place in range(0, len(text), 1000):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)  # it reads nothing but what is asked for
+            os.pread(descriptor, 2000, 0)
+            os.pread(descriptor, 1, place)
+            os.close(descriptor)
+            self.assertIn(maildrop.at_hand(0), (None, text))
+
+    def test_nothing_is_where_the_maildir_cannot_be_opened(self) -> None:
+        self.put_ours(1, b"one\n")
+        maildrop = self.open_maildrop()
+        with mock.patch("os.open", side_effect=OSError(errno.EMFILE, "too many")):
+            self.assertIsNone(maildrop.at_hand(0))
+        self.assertEqual(b"one\n", maildrop.at_hand(0))
+        maildrop.release()
 
     def test_message_that_has_to_be_waited_for_is_not(self) -> None:
         self.put_ours(1, b"x" * 10_000)

@@ -24,7 +24,7 @@ from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.burial import Burial
 from twisted_mail.mailbox.journal import Bounds, DeletedSession, may_exceed, purge
 from twisted_mail.mailbox.lock import MaildropLock
-from twisted_mail.mailbox.messagefile import PIECE, open_message, read_at_once
+from twisted_mail.mailbox.messagefile import PIECE, MessageFolder, open_message
 from twisted_mail.mailbox.snapshot import MAX_REMEMBERED, Snapshot, Snapshots
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.terms import Terms
@@ -114,10 +114,18 @@ class MaildirMaildrop:
         self._removing = removing
         self._blocking = removing.blocking
         self._moved: dict[str, str] = {}
+        self._folder: MessageFolder | None = None
+        """Open from the first message that is read until the end."""
 
     def at_hand(self, index: int) -> bytes | None:
-        # a text is never longer on disk than on the wire
-        return read_at_once(self._where(index)) if self.listing.sizes[index] <= PIECE else None
+        if self.listing.sizes[index] > PIECE:  # a text is never longer on disk than on the wire
+            return None
+        if self._folder is None:
+            try:
+                self._folder = MessageFolder(self._path)
+            except OSError:  # `open` will say why
+                return None
+        return self._folder.read_at_once(self._within(index))
 
     async def open(self, index: int) -> IMessageReader:
         """Raises MessageGone or MessageUnreadable, or OSError where the server is short of something."""
@@ -146,6 +154,9 @@ class MaildirMaildrop:
             raise DeletionFailed(f"{len(failed)} of {len(deleted)}, the first {path}: {error}")
 
     def release(self) -> None:
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.close()
         self._lock.release()
 
     async def _remove(self, indexes: list[int], folder: str) -> list[tuple[str, OSError]]:
@@ -180,10 +191,12 @@ class MaildirMaildrop:
 
     def _where(self, index: int) -> str:
         """The present path of a message, as far as known."""
+        return f"{self._path}/{self._within(index)}"
+
+    def _within(self, index: int) -> str:
+        """The same, beginning in the Maildir."""
         path = self._snapshot.paths[index]
-        if self._moved:
-            path = self._moved.get(_key(path), path)
-        return f"{self._path}/{path}"
+        return self._moved.get(_key(path), path) if self._moved else path
 
     async def _look_again(self) -> None:
         """Find where other programs have moved messages to: a path that was not there at login, under the same name."""

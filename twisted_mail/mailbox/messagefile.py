@@ -8,6 +8,7 @@ thread waits.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 
@@ -29,28 +30,41 @@ _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errn
 
 _BUFFER = memoryview(bytearray(PIECE))
 """Where the reactor's thread has the kernel put octets; they are copied out of it at once."""
+_WHOLE = [_BUFFER]
 
 
-def read_at_once(path: str) -> bytes | None:
-    """The whole of a message of at most PIECE octets, where it is in the page cache.  In the reactor's thread.
+class MessageFolder:
+    """A Maildir that is kept open, so that a message in it is opened without looking for the Maildir each time."""
 
-    None: it is not, or cannot be read; `open_message` waits for it, or says why.
-    """
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except OSError:
-        return None
-    try:
-        text = _cached(descriptor, PIECE, 0)
-        # fewer octets than there are: the page cache has only a part.  Its name mostly says how many that is
-        is_whole = text is not None and (
-            f",S={len(text)}," in path or os.lseek(descriptor, 0, os.SEEK_END) == len(text)
-        )
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return text if is_whole else None
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError."""
+        self._descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def read_at_once(self, path: str) -> bytes | None:
+        """The whole of a message of at most PIECE octets, where it is in the page cache.  In the reactor's thread.
+
+        *path*: within the Maildir.  None: it is not, or cannot be read; `open_message` waits for it, or says why.
+        """
+        try:
+            descriptor = os.open(path, _FLAGS, dir_fd=self._descriptor)
+        except OSError:
+            return None
+        try:
+            text = _cached(descriptor, PIECE, 0)
+            # where the page cache has only a part, that ends with a page
+            if text is None or (not len(text) % mmap.PAGESIZE and os.lseek(descriptor, 0, os.SEEK_END) != len(text)):
+                return None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return text
+
+    def close(self) -> None:
+        """Let go of it.  Safe once."""
+        os.close(self._descriptor)
 
 
 async def open_message(path: str, blocking: Blocking) -> IMessageReader:
@@ -115,7 +129,7 @@ def _cached(descriptor: int, size: int, position: int) -> bytes | None:
     if _NOWAIT is None:
         return None
     try:
-        count = os.preadv(descriptor, [_BUFFER[:size]], position, _NOWAIT)
+        count = os.preadv(descriptor, _WHOLE if size == PIECE else [_BUFFER[:size]], position, _NOWAIT)
     except OSError as error:
         if error.errno in _WOULD_WAIT:
             return None
