@@ -11,7 +11,7 @@ from twisted_mail.framing import (
     LineEndDecoder,
     LineError,
     LineTooLong,
-    dot_terminated,
+    dot_stuffed,
     wire_size,
 )
 
@@ -186,7 +186,7 @@ class WireSizeTests(TestCase):
 
 @given(st.lists(st.sampled_from([b"\n", b".", b"a", b"\r", b"\r\n", b"\n.", b"\0"]), max_size=40).map(b"".join), cuts)
 def test_text_at_once_is_what_its_pieces_are(text: bytes, places: list[int]) -> None:
-    assert dot_terminated(text) == encode(cut(text, places))
+    assert dot_stuffed(text) + b".\r\n" == encode(cut(text, places))
 
 
 class DotEncoderTests(TestCase):

@@ -43,20 +43,20 @@ class LineBuffer:
 
         Raises LineTooLong, or LineError for a bare LF or CR or a NUL; either consumes the line.
         """
-        end = self._buffer.find(b"\n", self._position)
+        buffer, start = self._buffer, self._position
+        end = buffer.find(b"\n", start)
         if end < 0:
-            if len(self._buffer) - self._position >= self.limit or self._discarding:
+            if len(buffer) - start >= self.limit or self._discarding:
                 self._discarding = True
                 self._buffer, self._position = b"", 0
             return None
-        line = self._buffer[self._position : end]
         self._position = end + 1
-        if self._discarding or len(line) >= self.limit:
+        if self._discarding or end - start >= self.limit:
             self._discarding = False
             raise LineTooLong(f"Line longer than {self.limit} octets")
-        if not line.endswith(b"\r"):
+        if not buffer.endswith(b"\r\n", start, end + 1):
             raise LineError("A line must end in CR LF, this one ended in LF alone")
-        line = line[:-1]
+        line = buffer[start : end - 1]
         if b"\r" in line or b"\0" in line:
             raise LineError("A line must not contain CR or NUL")
         return line
@@ -178,14 +178,15 @@ def _held_back(data: bytes) -> int:
     return 0
 
 
-def dot_terminated(text: bytes) -> bytes:
-    """A whole text as it is on the wire, with its terminator: what DotEncoder makes of it, in half the time."""
+def dot_stuffed(text: bytes) -> bytes:
+    """A whole text as it is on the wire, before its terminator: what DotEncoder makes of it, in half the time."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
     lines = text.replace(b"\n", b"\r\n").split(_DOT)  # as in DotDecoder
     if text.startswith(b"."):
         lines[0] = b"." + lines[0]
-    lines[-1] += b"\r\n.\r\n" if text and not text.endswith(b"\n") else b".\r\n"
+    if text and not text.endswith(b"\n"):
+        lines[-1] += b"\r\n"
     return b"\r\n..".join(lines)
 
 

@@ -14,7 +14,8 @@ STRUCK_OUT = b"[struck out]"
 
 
 class Transcript:
-    """Lines of the client without, replies of the server with CRLF at their end; remarks in brackets."""
+    """Lines of the client without, replies of the server with CRLF at their end; remarks in brackets, by themselves or
+    behind a reply."""
 
     __slots__ = ("_lines", "_size")
 
@@ -53,7 +54,8 @@ def harmless(line: bytes, verb: bytes, *, known: bool) -> bytes:
 
 
 def _shown(octets: bytes) -> list[str]:
-    text = octets.decode(errors="replace")
-    if octets.endswith(b"\r\n"):
-        return [f"S: {line}" for line in text.removesuffix("\r\n").split("\r\n")]
-    return [text if octets.startswith(b"[") else f"C: {text}"]
+    *replies, last = octets.decode(errors="replace").split("\r\n")
+    shown = [f"S: {line}" for line in replies]
+    if last:
+        shown.append(last if last.startswith("[") else f"C: {last}")
+    return shown

@@ -81,12 +81,18 @@ class Server:
     def say(self, octets: bytes) -> bytes:
         """What the server sends in answer to *octets*."""
         self.session.receive_data(octets)
-        while not isinstance(event := self.session.next_event(), Wait):
+        while not isinstance(event := self._next_event(), Wait):
             if not isinstance(event, (Refused, Backlog)):
                 self.events.append(self._describe(event))
             self._answer(event)
         assert event is Wait.NEED_DATA
         return self.session.data_to_send()
+
+    def _next_event(self) -> Event | Wait:
+        event = self.session.next_event()
+        for sent in self.session.take_sent() if self._has_at_hand else ():
+            self.events.append(self._describe(Retrieve(*sent)))
+        return event
 
     def _answer(self, event: Event) -> None:
         match event:
@@ -121,11 +127,10 @@ class Server:
         else:
             self.session.refuse("The user name or the password is wrong", "AUTH")
 
-    def _at_hand(self, index: int, lines: int | None) -> bytes | None:
+    def _at_hand(self, index: int) -> bytes | None:
         name = self._names[index]
         if not self._has_at_hand or name in ("gone", "unreadable"):
             return None
-        self.events.append(self._describe(Retrieve(index, lines)))
         return MESSAGES[name]
 
     def _send(self, name: str) -> None:

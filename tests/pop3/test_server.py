@@ -171,7 +171,7 @@ class TransactionTests(TestCase):
     def test_messages_at_hand_that_nobody_reads_are_not_piled_up(self) -> None:
         asked: list[int] = []
 
-        def at_hand(index: int, lines: int | None) -> bytes:
+        def at_hand(index: int) -> bytes:
             asked.append(index)
             return b"x" * 40_000
 

@@ -57,7 +57,7 @@ def transferred_at_once(text: bytes, command: bytes) -> tuple[bytes, bytes]:
     session.receive_data(b"USER a\r\nPASS b\r\n" + command + b"\r\n")
     session.next_event()
     session.data_to_send()
-    session.logged_in(Listing([wire_size(text)], ["uid"]), at_hand=lambda index, lines: text)
+    session.logged_in(Listing([wire_size(text)], ["uid"]), at_hand=lambda index: text)
     assert session.next_event() is Wait.NEED_DATA
     status, _, wire = session.data_to_send().partition(b"\r\n")[2].partition(b"\r\n")
     return status, client_decodes(wire)

@@ -1,17 +1,19 @@
 """The grammar of POP3 commands: a keyword in any case, then arguments separated by spaces (RFC 1939 §3, RFC 2449 §4).
 
-A parser takes what follows the keyword and its space, and gives the arguments of the command or raises ArgumentError.
+`read` makes an order of a line.  A parser takes what follows the keyword and its space, and gives the arguments of the
+command or raises ArgumentError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 from twisted_mail.pop3.texts import Text
 from twisted_mail.sasl import MAX_RESPONSE
+from twisted_mail.transcript import harmless
 
 MAX_LINE = 255
 """Octets of a command with its CRLF (RFC 2449 §4)."""
@@ -29,7 +31,11 @@ class State(Enum):
     CLOSED = auto()
 
 
-class ArgumentError(Exception):
+class CommandError(Exception):
+    """The line is no command of this state."""
+
+
+class ArgumentError(CommandError):
     """The arguments are not what the command wants."""
 
     def __init__(self, text: Text) -> None:
@@ -53,6 +59,27 @@ class Command:
     """Octets with CRLF."""
     is_reading: bool = False
     """The action is one of reading.py."""
+
+
+Order = tuple[Command, tuple[Any, ...], bytes]
+"""A line that is a command: which one, the arguments for its action, and the line as it may be kept (transcript.py)."""
+
+
+def keyword(line: bytes) -> bytes:
+    """What a line begins with, in capitals."""
+    return line.partition(b" ")[0].upper()
+
+
+def read(commands: Mapping[bytes, Command], line: bytes) -> Order:
+    """What *line* orders, where these are the commands, by keyword.  Raises CommandError."""
+    word, _, argument = line.partition(b" ")
+    verb = word.upper()
+    command = commands.get(verb)
+    if command is None:
+        raise CommandError("there is no such command here")
+    if len(line) + 2 > command.limit:
+        raise ArgumentError(Text.LINE_TOO_LONG)
+    return command, command.parse(argument), harmless(line, verb, known=True)
 
 
 def nothing(argument: bytes) -> tuple[()]:

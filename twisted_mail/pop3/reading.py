@@ -14,14 +14,16 @@ from twisted_mail.pop3.texts import Text
 from twisted_mail.pop3.transaction import Transaction
 from twisted_mail.pop3.transfer import Transfer
 
-AtHand = Callable[[int, int | None], bytes | None]
-"""The text of message *index* (from 0), which is for RETR, or for TOP with so many *lines*; None: ask for it."""
+AtHand = Callable[[int], bytes | None]
+"""The text of the message with that index (from 0); None: ask for it."""
+Sent = tuple[int, int | None]
+"""A message's index, and of TOP how many lines."""
 
 
 class Reading:
     """The commands of one session.  They raise POP3Error."""
 
-    __slots__ = ("_at_hand", "_drop", "_replies", "_transfer")
+    __slots__ = ("_at_hand", "_drop", "_replies", "_transfer", "sent")
 
     def __init__(
         self, transaction: Transaction, replies: Replies, transfer: Transfer, at_hand: AtHand | None = None
@@ -31,6 +33,8 @@ class Reading:
         self._replies = replies
         self._transfer = transfer
         self._at_hand = at_hand or _nothing
+        self.sent: list[Sent] = []
+        """What was sent."""
 
     def stat(self) -> None:
         # the two numbers and nothing else: RFC 1939 §5 discourages more
@@ -56,16 +60,22 @@ class Reading:
         """RETR; with *lines* TOP."""
         drop = self._drop
         index = drop.sendable(number)
-        text = self._at_hand(index, lines)
+        text = self._at_hand(index)
         if text is None:
             return Retrieve(index, lines)
         self._transfer.send(text, drop.size_of(index), lines, drop.is_downgraded(index))
+        self.sent.append((index, lines))
         return None
 
     def start(self, question: Retrieve) -> None:
         """It is answered with a message that comes in pieces."""
         index, drop = question.index, self._drop
         self._transfer.start(drop.size_of(index), question.lines, drop.is_downgraded(index))
+
+    def end(self, question: Retrieve) -> None:
+        """All pieces were given."""
+        self._transfer.end()
+        self.sent.append((question.index, question.lines))
 
     def dele(self, number: int) -> None:
         self._drop.mark(self._drop.index_of(number))
@@ -85,5 +95,5 @@ class Reading:
         return Update(self._drop.deleted)
 
 
-def _nothing(index: int, lines: int | None) -> None:
+def _nothing(index: int) -> None:
     """All has to be asked for."""

@@ -6,6 +6,8 @@ from twisted_mail.pop3.texts import Text, text_of
 from twisted_mail.pop3.translations import ENGLISH
 from twisted_mail.transcript import Transcript
 
+_MESSAGE = b"[the message]"
+"""What stands for one in the transcript."""
 END = b".\r\n"
 """What ends a reply of several lines."""
 
@@ -43,6 +45,18 @@ class Replies:
     def announce(self, octets: int) -> None:
         """+OK before a message of so many."""
         self.say(self.language.announcement % octets)
+
+    def send_message(self, octets: int, wire: bytes) -> None:
+        """A whole message that counts so many, as it goes over the *wire*, after its +OK and before its terminator."""
+        line = self.language.announcement % octets
+        self._octets += (line, wire, END)
+        self.size += len(line) + len(wire) + len(END)
+        self.transcript.keep(line + _MESSAGE)
+
+    def end_message(self, wire: bytes) -> None:
+        """The last octets of one that was announced and sent in pieces."""
+        self.send(wire)
+        self.transcript.keep(_MESSAGE)
 
     def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
         """-ERR with its text, and perhaps one *more*.  Returns the line."""

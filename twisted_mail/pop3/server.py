@@ -8,12 +8,13 @@ errors; what was marked is deleted by a complete QUIT alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from twisted_mail.framing import LineBuffer, LineError, LineTooLong
 from twisted_mail.pop3 import command
 from twisted_mail.pop3.capability import SessionOptions, Standing, capability_lines
-from twisted_mail.pop3.command import ArgumentError, Command, State
+from twisted_mail.pop3.command import ArgumentError, Command, CommandError, Order, State
 from twisted_mail.pop3.events import (
     Authenticate,
     Backlog,
@@ -29,7 +30,7 @@ from twisted_mail.pop3.events import (
 )
 from twisted_mail.pop3.listing import Listing
 from twisted_mail.pop3.login import Login
-from twisted_mail.pop3.reading import AtHand, Reading
+from twisted_mail.pop3.reading import AtHand, Reading, Sent
 from twisted_mail.pop3.reply import END, POP3Error, Replies
 from twisted_mail.pop3.terms import Terms, TermsRange
 from twisted_mail.pop3.texts import Text
@@ -43,6 +44,8 @@ __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
 MAX_BACKLOG = 64 * 1024
 """Octets of pending replies above which they should be sent: the session asks for it (`Backlog`)."""
+REMEMBERED_LINES = 2000
+"""Lines that all sessions know by heart: RETR 1 to RETR 1000, and so on.  Half a MiB at most."""
 
 
 class ServerSession:
@@ -62,8 +65,8 @@ class ServerSession:
         self._reading: Reading | None = None
         self._transfer = Transfer(self._replies)
         self._asked: Question | StartTLS | None = None
-        self._follows: Event | None = None
-        self._closing: Closed | None = None
+        self._due: list[Event] = []
+        """What comes before the next line."""
         self._enter(State.AUTHORIZATION)
 
     # ---- octets
@@ -81,6 +84,13 @@ class ServerSession:
         """All replies so far."""
         self._told = False
         return self._replies.take()
+
+    def take_sent(self) -> list[Sent]:
+        """The messages that were put into replies since the last time."""
+        if self._reading is None:
+            return []
+        sent, self._reading.sent = self._reading.sent, []
+        return sent
 
     @property
     def transcript(self) -> Transcript:
@@ -107,12 +117,8 @@ class ServerSession:
     def next_event(self) -> Event | Wait:
         """What comes next."""
         while True:
-            if self._follows is not None:
-                follows, self._follows = self._follows, None
-                return follows
-            if self._closing is not None:
-                closing, self._closing = self._closing, None
-                return closing
+            if self._due:
+                return self._due.pop(0)
             if self._asked is not None:
                 return Wait.PAUSED
             if self._replies.size > MAX_BACKLOG and not self._told:
@@ -122,7 +128,7 @@ class ServerSession:
                 line = self._lines.next_line()
                 if line is None:
                     return Wait.NEED_DATA
-                event = self._respond(line) if self._login.in_exchange else self._obey(line)
+                event = self._obey(line) if self._reading or not self._login.in_exchange else self._respond(line)
             except LineError as error:
                 self._login.reset()
                 event = self._refuse(
@@ -133,22 +139,16 @@ class ServerSession:
 
     def _obey(self, line: bytes) -> Event | None:
         """One command."""
-        keyword, _, argument = line.partition(b" ")
-        verb = keyword.upper()
-        self.transcript.keep(harmless(line, verb, known=verb in _VERBS))
-        row = self._rows.get(verb)
-        if row is None:
-            return self._refuse_unknown(verb)
         try:
-            if len(line) + 2 > row.limit:
-                raise POP3Error(Text.LINE_TOO_LONG)
-            subject = self._reading if row.is_reading else self
-            event: Event | None = row.action(subject, *row.parse(argument))
-        except ArgumentError as error:
-            return self._refuse(verb.decode(), POP3Error(error.text, verb=verb.decode()))
+            row, arguments, shown = self._read(line)
+        except CommandError as error:
+            return self._refuse_line(line, error)
+        self._replies.transcript.keep(shown)
+        try:
+            event: Event | None = row.action(self._reading if row.is_reading else self, *arguments)
         except POP3Error as error:
-            return self._refuse(verb.decode(), error)
-        if isinstance(event, (Question, StartTLS)):
+            return self._refuse(command.keyword(line).decode(), error)
+        if event is not None and isinstance(event, (Question, StartTLS)):
             self._asked = event
         return event
 
@@ -178,9 +178,12 @@ class ServerSession:
         """Answer Inquire with what it asked for."""
         self._answered(Inquire)
         try:
-            self._follows = self._asked = self._authenticate(self._login.inform(answer))
+            self._asked = self._authenticate(self._login.inform(answer))
         except POP3Error as error:
-            self._follows = self._refuse("AUTH", error)
+            self._due.append(self._refuse("AUTH", error))
+        else:
+            if self._asked is not None:
+                self._due.append(self._asked)
 
     def refuse(self, text: str, code: str = "") -> None:
         """Answer the last question with an error: *code* is a response code (RFC 2449 §8, RFC 3206) or empty."""
@@ -205,8 +208,10 @@ class ServerSession:
 
     def end_message(self) -> None:
         """All pieces were given: Retrieve is answered."""
-        self._answered(Retrieve)
-        self._transfer.end()
+        question = self._answered(Retrieve)
+        assert isinstance(question, Retrieve)
+        assert self._reading is not None
+        self._reading.end(question)
 
     def updated(self) -> None:
         """Answer Update: what was marked is deleted, for good."""
@@ -221,7 +226,8 @@ class ServerSession:
             if not self._transfer.under_way:
                 self._reject(POP3Error(text, code, counts=False))
             self._transfer.abandon()
-            self._asked = self._follows = None
+            self._asked = None
+            self._due.clear()
             self._close(reason)
 
     # ---- AUTHORIZATION
@@ -296,8 +302,12 @@ class ServerSession:
     def _refuse(self, verb: str, error: POP3Error) -> Event:
         return Refused(verb, self._reject(error))
 
-    def _refuse_unknown(self, verb: bytes) -> Event:
+    def _refuse_line(self, line: bytes, error: CommandError) -> Event:
         """The command may be a password that went astray: it is neither echoed nor logged."""
+        verb = command.keyword(line)
+        self.transcript.keep(harmless(line, verb, known=verb in _VERBS))
+        if isinstance(error, ArgumentError):
+            return self._refuse(verb.decode(), POP3Error(error.text, verb=verb.decode()))
         if not verb:
             return self._refuse("", POP3Error(Text.EMPTY_LINE, counts=False))
         if verb not in _VERBS:
@@ -317,11 +327,11 @@ class ServerSession:
     def _close(self, reason: str) -> None:
         self._enter(State.CLOSED)
         self._lines.clear()
-        self._closing = Closed(reason)
+        self._due.append(Closed(reason))
 
     def _enter(self, state: State) -> None:
         self._state = state
-        self._rows = _ROWS[state]
+        self._read = _READ[state]
         if state is State.TRANSACTION:
             self._lines.limit = command.MAX_LINE
 
@@ -356,7 +366,9 @@ _TABLE: tuple[tuple[bytes, Command], ...] = (
     (b"LAST", Command(Reading.last, _AFTER, command.nothing, is_reading=True)),
     (b"QUIT", Command(Reading.quit, _AFTER, command.nothing, is_reading=True)),
 )
-_ROWS: Mapping[State, Mapping[bytes, Command]] = {
-    state: {keyword: row for keyword, row in _TABLE if state in row.states} for state in State
+_READ: dict[State, Callable[[bytes], Order]] = {
+    state: partial(command.read, {keyword: row for keyword, row in _TABLE if state in row.states}) for state in State
 }
+# what clients say after the login is nearly always the same, and nothing of it is secret
+_READ[State.TRANSACTION] = lru_cache(REMEMBERED_LINES)(_READ[State.TRANSACTION])
 _VERBS = frozenset(keyword for keyword, _ in _TABLE)

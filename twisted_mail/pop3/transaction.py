@@ -15,13 +15,13 @@ from twisted_mail.pop3.texts import Text
 class Transaction:
     """One logged-in session's view of its maildrop."""
 
-    __slots__ = ("_deleted", "_deleted_size", "_listing", "_sizes", "_utf8")
+    __slots__ = ("_deleted", "_deleted_size", "_downgraded", "_listing", "_sizes")
 
     def __init__(self, listing: Listing, utf8: bool) -> None:
         """*utf8*: the client takes messages as they are (RFC 6856 §2)."""
         self._listing = listing if utf8 else listing.in_ascii
         self._sizes = self._listing.sizes
-        self._utf8 = utf8
+        self._downgraded = {} if utf8 else listing.downgraded
         self._deleted: set[int] = set()
         self._deleted_size = 0
 
@@ -52,13 +52,13 @@ class Transaction:
     def sendable(self, number: int) -> int:
         """The index of message *number*.  Raises POP3Error also where the client would not understand it."""
         index = self.index_of(number)
-        if not self._utf8 and self._listing.downgraded.get(index) == 0:
+        if self._downgraded and self._downgraded.get(index) == 0:
             raise POP3Error(Text.UTF8_NEEDED, code="UTF8", counts=False)
         return index
 
     def is_downgraded(self, index: int) -> bool:
         """The message must be put into ASCII for this client."""
-        return not self._utf8 and index in self._listing.downgraded
+        return index in self._downgraded
 
     def size_of(self, index: int) -> int:
         return self._sizes[index]

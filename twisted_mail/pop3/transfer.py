@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted_mail.framing import DotEncoder, dot_terminated
+from twisted_mail.framing import DotEncoder, dot_stuffed
 from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 from twisted_mail.message.header import header_size
 from twisted_mail.pop3.reply import END, Replies
 from twisted_mail.pop3.texts import Text
 
-_REMARK = b"[the message]"
-"""What stands for it in the transcript."""
 _BLANK_LINE = b"\r\n\r\n"
 
 
@@ -37,9 +35,7 @@ class Transfer:
     def send(self, text: bytes, size: int, lines: int | None, downgrade: bool) -> None:
         """A message of *size* octets whose *text* is there: whole, or *lines* of its body."""
         if lines is None and not downgrade:
-            self._replies.announce(size)
-            self._replies.send(dot_terminated(text))
-            self._replies.transcript.keep(_REMARK)
+            self._replies.send_message(size, dot_stuffed(text))
         else:
             self.start(size, lines, downgrade)
             self.piece(text)
@@ -62,9 +58,8 @@ class Transfer:
     def end(self) -> None:
         """All pieces were given."""
         assert self._encoder is not None
-        self._replies.send(self._encoder.finish())
+        self._replies.end_message(self._encoder.finish())
         self._encoder = None
-        self._replies.transcript.keep(_REMARK)
 
     def abandon(self) -> None:
         """The connection ends within the message, if there is one."""

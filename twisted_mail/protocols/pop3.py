@@ -29,7 +29,6 @@ from twisted_mail.interfaces import (
     NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
-from twisted_mail.pop3.reading import AtHand
 from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
 from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
@@ -101,14 +100,16 @@ class POP3Server(Connection):
         while True:
             match session.next_event():
                 case Wait.NEED_DATA:
+                    self._note_sent()
                     await self.more_data()
-                case Retrieve(index, lines):
-                    await self._retrieve(index, lines)
+                case Retrieve(index):
+                    await self._retrieve(index)
                 case Authenticate(credentials):
                     await self._authenticate(credentials)
                 case Inquire(inquiry):
                     await self._inquire(inquiry)
                 case Backlog():
+                    self._note_sent()
                     await self.flush()
                 case Update(deleted):
                     await self._update(deleted)
@@ -139,7 +140,7 @@ class POP3Server(Connection):
             return
         self._maildrop = maildrop
         self._sent.listing = maildrop.listing
-        self._session.logged_in(maildrop.listing, maildrop.terms, _at_hand(maildrop, self._sent))
+        self._session.logged_in(maildrop.listing, maildrop.terms, maildrop.at_hand)
         self.note(
             "POP3 login {user} from {peer}, {count} messages",
             "login.accepted",
@@ -148,7 +149,7 @@ class POP3Server(Connection):
             tls=self.origin.tls.version if self.origin.tls is not None else "",
         )
 
-    async def _retrieve(self, index: int, lines: int | None) -> None:
+    async def _retrieve(self, index: int) -> None:
         assert self._maildrop is not None
         try:
             reader = await self._maildrop.open(index)
@@ -159,7 +160,6 @@ class POP3Server(Connection):
             await self._send_message(reader)
         finally:
             reader.close()
-        self._sent.add(index, lines)
 
     async def _send_message(self, reader: IMessageReader) -> None:
         """Once it has begun there is no way to say that reading failed: the connection is cut then."""
@@ -189,6 +189,10 @@ class POP3Server(Connection):
         self._note_deletion(deleted)
         self._session.updated()
 
+    def _note_sent(self) -> None:
+        if sent := self._session.take_sent():
+            self._sent.add(sent)
+
     def _note_retrieval(self, uids: Sequence[str], octets: int, lines: int | None) -> None:
         """*lines*: of TOP."""
         about = {"uids": uids, "count": len(uids), "octets": octets, "lines": lines}
@@ -196,6 +200,7 @@ class POP3Server(Connection):
 
     def _note_deletion(self, deleted: frozenset[int]) -> None:
         assert self._maildrop is not None
+        self._note_sent()
         self._sent.flush()
         uids = [self._maildrop.listing.uids[index] for index in sorted(deleted)]
         for start in range(0, len(uids), UIDS_A_LINE):
@@ -232,20 +237,9 @@ class POP3Server(Connection):
         self._session.close(text, "SYS/TEMP", why.value)
 
     def cleanup(self) -> None:
+        self._note_sent()
         self._sent.end()
         if self._log_out is not None:
             text = "POP3 session of {user} ended without QUIT, {retrieved} retrieved, nothing deleted"
             self.note(text, "session.lost", retrieved=self._sent.count)
         self._end_login()
-
-
-def _at_hand(maildrop: IMaildrop, sent: Retrievals) -> AtHand:
-    """What the session sends at once of *maildrop*, noted in *sent*."""
-
-    def text_of(index: int, lines: int | None) -> bytes | None:
-        text = maildrop.at_hand(index)
-        if text is not None:
-            sent.add(index, lines)
-        return text
-
-    return text_of

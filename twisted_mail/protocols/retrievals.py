@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_mail.pop3.listing import EMPTY
+from twisted_mail.pop3.reading import Sent
 
 MOST = 100
 """Whole messages that one event names."""
@@ -23,29 +24,26 @@ Tell = Callable[[Sequence[str], int, int | None], None]
 class Retrievals:
     """Those of one session."""
 
-    __slots__ = ("_clock", "_indexes", "_since", "_tell", "count", "listing")
+    __slots__ = ("_clock", "_since", "_tell", "_waiting", "count", "listing")
 
     def __init__(self, tell: Tell, clock: IReactorTime) -> None:
         self._tell = tell
         self._clock = clock
         self._since = 0.0
-        self._indexes: list[int] = []
+        self._waiting: list[Sent] = []
         self.listing = EMPTY
         """The session's, once it has one."""
         self.count = 0
         """Messages so far."""
 
-    def add(self, index: int, lines: int | None = None) -> None:
-        """Message *index* was sent: whole, or the first *lines* of it, which is told by itself."""
-        self.count += 1
-        if lines is not None:
-            self._tell([self.listing.uids[index]], self.listing.sizes[index], lines)
-            return
+    def add(self, sent: Sequence[Sent]) -> None:
+        """These were sent."""
         now = self._clock.seconds()
-        if not self._indexes:
+        if not self._waiting:
             self._since = now
-        self._indexes.append(index)
-        if len(self._indexes) >= MOST or now - self._since >= LONGEST:
+        self.count += len(sent)
+        self._waiting += sent
+        if len(self._waiting) >= MOST or now - self._since >= LONGEST:
             self.flush()
 
     def end(self) -> None:
@@ -54,11 +52,18 @@ class Retrievals:
         self._tell = _nobody
 
     def flush(self) -> None:
-        """Tell what has not been told."""
-        if self._indexes:
-            indexes, self._indexes = self._indexes, []
-            uids, sizes = self.listing.uids, self.listing.sizes
-            self._tell([uids[index] for index in indexes], sum(sizes[index] for index in indexes), None)
+        """Tell what has not been told: whole messages together, the first lines of one by themselves."""
+        waiting, self._waiting = self._waiting, []
+        whole = [index for index, lines in waiting if lines is None]
+        for start in range(0, len(whole), MOST):
+            self._tell_of(whole[start : start + MOST], None)
+        for index, lines in waiting:
+            if lines is not None:
+                self._tell_of([index], lines)
+
+    def _tell_of(self, indexes: Sequence[int], lines: int | None) -> None:
+        uids, sizes = self.listing.uids, self.listing.sizes
+        self._tell([uids[index] for index in indexes], sum(sizes[index] for index in indexes), lines)
 
 
 def _nobody(uids: Sequence[str], octets: int, lines: int | None) -> None:
