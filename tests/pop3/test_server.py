@@ -173,9 +173,9 @@ class TransactionTests(TestCase):
 
         def at_hand(index: int) -> bytes:
             asked.append(index)
-            return b"x" * 40_000
+            return b"x" * 60_000
 
-        session = logged_in(Listing([40_002] * 10, ["u"] * 10), at_hand)
+        session = logged_in(Listing([60_002] * 10, ["u"] * 10), at_hand)
         session.receive_data(b"".join(b"RETR %d\r\n" % number for number in range(1, 11)))
         for number in range(1, 6):
             self.assertIsInstance(session.next_event(), Backlog)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.protocol import Protocol
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,13 +16,14 @@ class Kernel:
     connected = True
     disconnecting = False
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, at_once: int = 100) -> None:
         self._room = room
+        self._at_once = at_once
         self.taken = b""
         self.held = b""
 
     def writeSomeData(self, data: bytes) -> int:
-        taken = data[: self._room]
+        taken = data[: min(self._room, self._at_once)]
         self._room -= len(taken)
         self.taken += taken
         return len(taken)
@@ -44,6 +46,19 @@ class OutletTests(SynchronousTestCase):
         for octets in (b"abc", b"def", b"ghi"):
             outlet.write(octets)
         self.assertEqual((b"abcde", b"fghi"), (kernel.taken, kernel.held))
+
+    def test_more_than_a_transport_gives_the_kernel_at_once_goes_there_all_the_same(self) -> None:
+        most = FileDescriptor.SEND_LIMIT
+        kernel = Kernel(3 * most, most)
+        outlet = Outlet(kernel)
+        octets = b"ab" * most + b"c"
+        outlet.write(octets)
+        outlet.write(b"d")
+        self.assertEqual((octets + b"d", b""), (kernel.taken, kernel.held))
+        outlet.write(octets)
+        outlet.write(b"e")
+        self.assertEqual(3 * most, len(kernel.taken))
+        self.assertEqual(octets + b"d" + octets + b"e", kernel.taken + kernel.held)
 
     def test_transport_that_is_a_protocol_itself_is_not_passed_by(self) -> None:
         kernel = Kernel(100)

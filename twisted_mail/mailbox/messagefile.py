@@ -28,9 +28,8 @@ _WOULD_WAIT = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENO
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EUCLEAN})
 
 
-_BUFFER = memoryview(bytearray(PIECE))
+_BUFFER = mmap.mmap(-1, PIECE)  # a slice of it is bytes, with one copy
 """Where the reactor's thread has the kernel put octets; they are copied out of it at once."""
-_WHOLE = [_BUFFER]
 
 
 class MessageFolder:
@@ -47,20 +46,22 @@ class MessageFolder:
 
         *path*: within the Maildir.  None: it is not, or cannot be read; `open_message` waits for it, or says why.
         """
+        if _NOWAIT is None:
+            return None
         try:
             descriptor = os.open(path, _FLAGS, dir_fd=self._descriptor)
         except OSError:
             return None
         try:
-            text = _cached(descriptor, PIECE, 0)
+            count = os.preadv(descriptor, (_BUFFER,), 0, _NOWAIT)
             # where the page cache has only a part, that ends with a page
-            if text is None or (not len(text) % mmap.PAGESIZE and os.lseek(descriptor, 0, os.SEEK_END) != len(text)):
+            if not count % mmap.PAGESIZE and os.lseek(descriptor, 0, os.SEEK_END) != count:
                 return None
         except OSError:
             return None
         finally:
             os.close(descriptor)
-        return text
+        return _BUFFER[:count]
 
     def close(self) -> None:
         """Let go of it.  Safe once."""
@@ -129,12 +130,12 @@ def _cached(descriptor: int, size: int, position: int) -> bytes | None:
     if _NOWAIT is None:
         return None
     try:
-        count = os.preadv(descriptor, _WHOLE if size == PIECE else [_BUFFER[:size]], position, _NOWAIT)
+        count = os.preadv(descriptor, (memoryview(_BUFFER)[:size],), position, _NOWAIT)
     except OSError as error:
         if error.errno in _WOULD_WAIT:
             return None
         raise
-    return bytes(_BUFFER[:count])
+    return _BUFFER[:count]
 
 
 def _explained(error: OSError) -> Exception:

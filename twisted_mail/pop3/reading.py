@@ -46,7 +46,7 @@ class Reading:
             self._replies.accept(Text.MESSAGES, count=drop.count, octets=drop.octets)
             self._replies.send(drop.scan_lines() + END)
         else:
-            self._replies.say(b"+OK %d %d\r\n" % (number, drop.size_of(drop.index_of(number))))
+            self._replies.say(b"+OK %d %d\r\n" % (number, drop.sizes[drop.index_of(number)]))
 
     def uidl(self, number: int | None) -> None:
         drop = self._drop
@@ -63,14 +63,14 @@ class Reading:
         text = self._at_hand(index)
         if text is None:
             return Retrieve(index, lines)
-        self._transfer.send(text, drop.size_of(index), lines, drop.is_downgraded(index))
+        self._transfer.send(text, drop.sizes[index], lines, index in drop.downgraded)
         self.sent.append((index, lines))
         return None
 
     def start(self, question: Retrieve) -> None:
         """It is answered with a message that comes in pieces."""
         index, drop = question.index, self._drop
-        self._transfer.start(drop.size_of(index), question.lines, drop.is_downgraded(index))
+        self._transfer.start(drop.sizes[index], question.lines, index in drop.downgraded)
 
     def end(self, question: Retrieve) -> None:
         """All pieces were given."""

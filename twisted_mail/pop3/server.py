@@ -42,8 +42,11 @@ from twisted_mail.transcript import STRUCK_OUT, Transcript, harmless
 
 __all__ = ["MAX_BACKLOG", "ServerSession", "SessionOptions"]
 
-MAX_BACKLOG = 64 * 1024
-"""Octets of pending replies above which they should be sent: the session asks for it (`Backlog`)."""
+MAX_BACKLOG = 112 * 1024
+"""Octets of pending replies above which they should be sent: the session asks for it (`Backlog`).
+
+With one more small message it is what a transport gives the kernel at once (128 KiB).
+"""
 REMEMBERED_LINES = 2000
 """Lines that all sessions know by heart: RETR 1 to RETR 1000, and so on.  Half a MiB at most."""
 

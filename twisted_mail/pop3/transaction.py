@@ -15,13 +15,15 @@ from twisted_mail.pop3.texts import Text
 class Transaction:
     """One logged-in session's view of its maildrop."""
 
-    __slots__ = ("_deleted", "_deleted_size", "_downgraded", "_listing", "_sizes")
+    __slots__ = ("_deleted", "_deleted_size", "_listing", "downgraded", "sizes")
 
     def __init__(self, listing: Listing, utf8: bool) -> None:
         """*utf8*: the client takes messages as they are (RFC 6856 §2)."""
         self._listing = listing if utf8 else listing.in_ascii
-        self._sizes = self._listing.sizes
-        self._downgraded = {} if utf8 else listing.downgraded
+        self.sizes = self._listing.sizes
+        """Octets of each message, by index."""
+        self.downgraded = {} if utf8 else listing.downgraded
+        """Those that must be put into ASCII for this client (see Listing)."""
         self._deleted: set[int] = set()
         self._deleted_size = 0
 
@@ -33,7 +35,7 @@ class Transaction:
     @property
     def count(self) -> int:
         """Messages that are not marked."""
-        return len(self._sizes) - len(self._deleted)
+        return len(self.sizes) - len(self._deleted)
 
     @property
     def octets(self) -> int:
@@ -43,8 +45,8 @@ class Transaction:
     def index_of(self, number: int) -> int:
         """The index of message *number*.  Raises POP3Error: there is none, or it is marked."""
         index = number - 1
-        if not 0 <= index < len(self._sizes):
-            raise POP3Error(Text.NO_MESSAGE, counts=False, number=number, count=len(self._sizes))
+        if not 0 <= index < len(self.sizes):
+            raise POP3Error(Text.NO_MESSAGE, counts=False, number=number, count=len(self.sizes))
         if index in self._deleted:
             raise POP3Error(Text.MESSAGE_DELETED, counts=False, number=number)
         return index
@@ -52,23 +54,16 @@ class Transaction:
     def sendable(self, number: int) -> int:
         """The index of message *number*.  Raises POP3Error also where the client would not understand it."""
         index = self.index_of(number)
-        if self._downgraded and self._downgraded.get(index) == 0:
+        if self.downgraded and self.downgraded.get(index) == 0:
             raise POP3Error(Text.UTF8_NEEDED, code="UTF8", counts=False)
         return index
-
-    def is_downgraded(self, index: int) -> bool:
-        """The message must be put into ASCII for this client."""
-        return index in self._downgraded
-
-    def size_of(self, index: int) -> int:
-        return self._sizes[index]
 
     def uid_of(self, index: int) -> str:
         return self._listing.uids[index]
 
     def scan_lines(self) -> bytes:
         """What LIST lists."""
-        return self._lines(self._sizes) if self._deleted else self._listing.scan_lines
+        return self._lines(self.sizes) if self._deleted else self._listing.scan_lines
 
     def uid_lines(self) -> bytes:
         """What UIDL lists."""
@@ -77,7 +72,7 @@ class Transaction:
     def mark(self, index: int) -> None:
         """DELE."""
         self._deleted.add(index)
-        self._deleted_size += self._sizes[index]
+        self._deleted_size += self.sizes[index]
 
     def unmark_all(self) -> None:
         """RSET."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.protocols.policies import ProtocolWrapper
 
 
@@ -29,11 +30,11 @@ class Outlet:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if self._immediate and self._transport.connected:  # TLS writes its end also when nobody is there
+        while self._immediate and self._transport.connected:  # TLS writes its end also when nobody is there
             sent = self._transport.writeSomeData(data)
             if sent == len(data):
                 return
-            self._immediate = False
             if isinstance(sent, int):
                 data = data[sent:]
+            self._immediate = sent == FileDescriptor.SEND_LIMIT  # the kernel may have room for more
         self._transport.write(data)

@@ -29,13 +29,15 @@ from twisted_mail.interfaces import (
     NoSuchView,
 )
 from twisted_mail.pop3.events import Authenticate, Backlog, Closed, Inquire, Refused, Retrieve, StartTLS, Update, Wait
-from twisted_mail.pop3.server import MAX_BACKLOG, ServerSession, SessionOptions
+from twisted_mail.pop3.server import ServerSession, SessionOptions
 from twisted_mail.pop3.terms import TermsRange
 from twisted_mail.protocols.connection import Connection, Farewell, Listener
 from twisted_mail.protocols.login import answer_inquiry, log_in, login_of
 from twisted_mail.protocols.retrievals import Retrievals
 from twisted_mail.sasl import Credentials, Inquiry
 
+MAX_PENDING = 64 * 1024
+"""Octets of a message in pieces that wait to be sent: a slow reader costs as many."""
 UIDS_A_LINE = 100
 """Deleted messages that one line of the log names."""
 
@@ -172,7 +174,7 @@ class POP3Server(Connection):
         session.start_message()
         while piece and session.message_piece(piece):
             piece = b""  # while it waits, a slow reader costs what the transport holds, and no more
-            if session.pending > MAX_BACKLOG:
+            if session.pending > MAX_PENDING:
                 await self.flush()
             piece = await reader.read()
         session.end_message()
