@@ -186,7 +186,8 @@ class WireSizeTests(TestCase):
 
 @given(st.lists(st.sampled_from([b"\n", b".", b"a", b"\r", b"\r\n", b"\n.", b"\0"]), max_size=40).map(b"".join), cuts)
 def test_text_at_once_is_what_its_pieces_are(text: bytes, places: list[int]) -> None:
-    assert dot_stuffed(text) + b".\r\n" == encode(cut(text, places))
+    for size in (wire_size(text), 0):
+        assert dot_stuffed(text, size) + b".\r\n" == encode(cut(text, places))
 
 
 class DotEncoderTests(TestCase):

@@ -206,8 +206,8 @@ class AtHandTests(MaildropTestCase):
         maildrop = self.open_maildrop()
         really_preadv = os.preadv
 
-        def a_part(descriptor: int, buffers: list[memoryview], offset: int, flags: int) -> int:
-            return really_preadv(descriptor, [buffers[0][:4096]], offset, 0)
+        def a_part(descriptor: int, buffers: list[mmap.mmap], offset: int, flags: int) -> int:
+            return really_preadv(descriptor, [memoryview(buffers[0])[: mmap.PAGESIZE]], offset, 0)
 
         for preadv in (mock.Mock(side_effect=NOT_CACHED), a_part):
             with mock.patch("os.preadv", preadv):

@@ -161,7 +161,7 @@ class TransactionTests(TestCase):
         self.assertIs(Wait.NEED_DATA, said(session, b"DELE 1\r\nQUIT\r"))
 
     def test_replies_that_nobody_reads_are_not_piled_up(self) -> None:
-        session = logged_in(Listing([100] * 10_000, ["u"] * 10_000))
+        session = logged_in(Listing([100] * 12_000, ["u"] * 12_000))
         session.receive_data(b"LIST\r\n" * 50)
         for _ in range(50):
             self.assertIsInstance(session.next_event(), Backlog)

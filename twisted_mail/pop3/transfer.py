@@ -35,7 +35,7 @@ class Transfer:
     def send(self, text: bytes, size: int, lines: int | None, downgrade: bool) -> None:
         """A message of *size* octets whose *text* is there: whole, or *lines* of its body."""
         if lines is None and not downgrade:
-            self._replies.send_message(size, dot_stuffed(text))
+            self._replies.send_message(size, dot_stuffed(text, size))
         else:
             self.start(size, lines, downgrade)
             self.piece(text)
