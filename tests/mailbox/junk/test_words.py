@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -76,6 +76,7 @@ class WordsTests(SynchronousTestCase):
             )
         self.assertNotEqual(known.message, lesson_of(octets.replace(b"id 1", b"id 2")).message)
 
+    @example(b"<\x0b")
     @given(st.binary(max_size=2000) | st.text(alphabet="=?<>&;:-\n \t'\"aBq/@[].#utf8", max_size=2000).map(str.encode))
     def test_anything_has_words(self, octets: bytes) -> None:
         for front in (

@@ -62,7 +62,7 @@ def without_tags(html: str) -> str:
             silence = "" if end else silence
         else:
             tag, end, text = piece.partition(">")
-            name = tag.lstrip("/").split(None, 1)[0].rstrip("/").lower() if tag.strip("/ \t\r\n") else ""
+            name = next(iter(tag.lstrip("/").split(None, 1)), "").rstrip("/").lower()
             if tag.startswith("/") and name == silence:
                 silence = ""
             elif not silence and name in _SILENT:
