@@ -30,11 +30,12 @@ class Outlet:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        rest: bytes | memoryview = data
         while self._immediate and self._transport.connected:  # TLS writes its end also when nobody is there
-            sent = self._transport.writeSomeData(data)
-            if sent == len(data):
+            sent = self._transport.writeSomeData(rest)
+            if sent == len(rest):
                 return
             if isinstance(sent, int):
-                data = data[sent:]
+                rest = memoryview(rest)[sent:]
             self._immediate = sent == FileDescriptor.SEND_LIMIT  # the kernel may have room for more
-        self._transport.write(data)
+        self._transport.write(bytes(rest))
