@@ -28,7 +28,7 @@ _WOULD_WAIT = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENO
 _UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EUCLEAN})
 
 
-_BUFFER = mmap.mmap(-1, PIECE)  # a slice of it is bytes, with one copy
+_BUFFER = mmap.mmap(-1, PIECE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # a slice of it is bytes, with one copy
 """Where the reactor's thread has the kernel put octets; they are copied out of it at once."""
 
 
