@@ -36,6 +36,23 @@ def require_root() -> None:
         pytest.skip("needs root")
 
 
+def require_usable_by(user: int, interpreter: str) -> None:
+    """That *user* can run this program with *interpreter*: nobody can start what lies in a folder of root's alone."""
+    try:
+        run = subprocess.run(
+            [interpreter, "-P", "-c", "import twisted_mail"],
+            user=user,
+            group=user,
+            cwd="/",
+            capture_output=True,
+            check=False,
+        )
+    except PermissionError:
+        pytest.skip(f"user {user} may not run {interpreter}")
+    if run.returncode != 0:
+        pytest.skip(f"user {user} may not read the program")
+
+
 def without_rights() -> list[str]:
     """A command that runs another one without root's rights over files and ports.  Empty where we have none."""
     if os.getuid() != 0:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration import tired
 from tests.integration.process import ServerProcess, User, program
-from tests.integration.requirements import NOBODY, require_root
+from tests.integration.requirements import NOBODY, require_root, require_usable_by
 from tests.integration.wire import Wire, fetch, log_in, send_exactly
 
 NewServer = Callable[..., ServerProcess]
@@ -85,6 +85,7 @@ def test_new_configuration_has_the_committer_that_was_there(server: ServerProces
 
 def test_process_of_another_user_can_start_it_again(new_server: NewServer) -> None:
     require_root()
+    require_usable_by(NOBODY, program("python"))
     server = new_server(accounts=1)
     tire(server, SOON)
     server.twistd_options = ("--uid", str(NOBODY), "--gid", str(NOBODY), "--pidfile=")
