@@ -16,6 +16,7 @@ from twisted_mail.durable import Entry, Job, Phase, run_batch
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, RemoteRefusal
 from twisted_mail.message.header import header_size
 from twisted_mail.message.identifier import message_id
+from twisted_mail.queue.scheduler import Scheduler
 from twisted_mail.queue.spool import Spool
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
@@ -66,6 +67,16 @@ def clock_at(seconds: float = START) -> Clock:
     clock = Clock()
     clock.rightNow = seconds
     return clock
+
+
+def kill(scheduler: Scheduler) -> None:
+    """Its process ends without a word; only what is on disk is left."""
+    tenure = scheduler._tenure
+    assert tenure is not None
+    tenure.rounds._settlement.is_closed = True
+    scheduler._tenure = None
+    scheduler._poll.stop()
+    scheduler._lock.release()
 
 
 def message(text: bytes = b"Subject: hello\nMessage-ID: <1@example.org>\n\nHello\n", at: float = START) -> Message:

@@ -24,6 +24,7 @@ from tests.queue.queueing import (
     NoSync,
     Remote,
     clock_at,
+    kill,
     message,
     new_spool,
     now,
@@ -136,11 +137,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def process_is_killed(self) -> None:
         """What hangs is lost with its connection: the other server never saw the end of it."""
-        tenure = self.scheduler._tenure
-        assert tenure is not None
-        tenure.rounds._settlement.is_closed = True
-        self.scheduler._poll.stop()
-        self.scheduler._lock.release()
+        kill(self.scheduler)
         self.remote.pending.clear()
         for call in self.clock.getDelayedCalls():
             call.cancel()

@@ -19,6 +19,7 @@ from tests.queue.queueing import (
     SILENT,
     Remote,
     clock_at,
+    kill,
     message,
     new_spool,
     now,
@@ -65,13 +66,7 @@ class SchedulerCase(SynchronousTestCase):
         self.go()
 
     def crash(self) -> None:
-        """The process ends without a word; only what is on disk is left."""
-        tenure = self.scheduler._tenure
-        assert tenure is not None
-        tenure.rounds._settlement.is_closed = True
-        self.scheduler._tenure = None
-        self.scheduler._poll.stop()
-        self.scheduler._lock.release()
+        kill(self.scheduler)
         self.spool = new_spool(self.folder, self.clock)
         self.scheduler = self.start()
         self.go()
