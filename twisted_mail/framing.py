@@ -246,6 +246,4 @@ def line_ends(text: bytes) -> int:
 
 def wire_size(text: bytes) -> int:
     """Octets of *text* on the wire, before dots are stuffed and with the last line ended: what LIST announces."""
-    text = text.replace(b"\r\n", b"\n")
-    size = len(text.replace(b"\n", b"\r\n"))
-    return size if not text or text.endswith(b"\n") else size + 2
+    return len(_to_crlf(text))

@@ -125,7 +125,7 @@ class MaildirMaildrop:
                 self._folder = MessageFolder(self._path)
             except OSError:  # `open` will say why
                 return None
-        return self._folder.read_at_once(self._within(index) if self._moved else self._snapshot.paths[index])
+        return self._folder.read_at_once(self._within(index))
 
     async def open(self, index: int) -> IMessageReader:
         """Raises MessageGone or MessageUnreadable, or OSError where the server is short of something."""
