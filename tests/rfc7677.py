@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 
+from twisted_mail.auth.verifiers import verifier_of
 from twisted_mail.scram import Keys, Secret, Verifier
 
 CLIENT_FIRST = b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
@@ -14,7 +15,7 @@ CLIENT_FINAL = (
     b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 )
 SERVER_FINAL = b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-PENCIL = Verifier.of("pencil", SALT, 4096)
+PENCIL = verifier_of("pencil", SALT, 4096)
 
 
 def secret(*verifiers: Verifier, binding: bytes | None = None) -> Secret:

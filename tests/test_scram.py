@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import TestCase
 
 from tests.rfc7677 import CLIENT_FINAL, CLIENT_FIRST, PENCIL, SALT, SERVER_FINAL, SERVER_FIRST, secret
+from twisted_mail.auth.verifiers import ITERATIONS, fits, verifier_of
 from twisted_mail.sasl import Challenge, ProvenCredentials, SASLError
-from twisted_mail.scram import ITERATIONS, Scram, Secret, SecretWanted, Verifier
+from twisted_mail.scram import Scram, Secret, SecretWanted, Verifier
 
 BINDING = b"what is particular to this connection"
 
@@ -39,11 +40,11 @@ class ExchangeTests(TestCase):
         self.assertEqual(SecretWanted("user", ""), exchange.respond(CLIENT_FIRST))
 
     def test_wrong_password_ends_unproven_and_tells_nothing(self) -> None:
-        exchange = begun(answer=secret(Verifier.of("pencils", SALT, 4096)))
+        exchange = begun(answer=secret(verifier_of("pencils", SALT, 4096)))
         self.assertEqual(ProvenCredentials("user", proven=False), exchange.respond(CLIENT_FINAL))
 
     def test_each_secret_of_the_account_is_tried(self) -> None:
-        exchange = begun(answer=secret(Verifier.of("pencils", SALT, 4096), PENCIL))
+        exchange = begun(answer=secret(verifier_of("pencils", SALT, 4096), PENCIL))
         self.assertEqual(Challenge(SERVER_FINAL), exchange.respond(CLIENT_FINAL))
         self.assertEqual(ProvenCredentials("user", True, "1"), exchange.respond(b""))
 
@@ -161,7 +162,7 @@ class ScrampTests(TestCase):
 
     def test_passwords_prove_themselves(self) -> None:
         for password in ("pencil", "geheim ß", "pass\u00a0word", "x" * 200):
-            answer = secret(Verifier.of(password, SALT, 4096))
+            answer = secret(verifier_of(password, SALT, 4096))
             client = scramp.ScramClient(["SCRAM-SHA-256"], "user", password)
             finish = self.exchange(Scram(plus=False, binding_offered=False), client, answer)
             self.assertEqual(ProvenCredentials("user", proven=True), finish())
@@ -180,9 +181,14 @@ class ScrampTests(TestCase):
 
 class VerifierTests(TestCase):
     def test_text_gives_the_verifier_back(self) -> None:
-        verifier = Verifier.of("pencil", SALT)
+        verifier = verifier_of("pencil", SALT)
         self.assertEqual(verifier, Verifier.parse(str(verifier)))
         self.assertTrue(str(verifier).startswith(f"{ITERATIONS},W22ZaJ0SNY7soEsUEjb6gQ==,"))
+
+    def test_it_fits_the_password_that_it_was_made_of(self) -> None:
+        self.assertTrue(fits(PENCIL, "pencil"))
+        for other in ("pencils", "", "Pencil"):
+            self.assertFalse(fits(PENCIL, other))
 
     def test_damaged_text_is_refused(self) -> None:
         text = str(PENCIL)
@@ -190,7 +196,7 @@ class VerifierTests(TestCase):
             self.assertRaises(ValueError, Verifier.parse, damaged)
 
     def test_password_that_cannot_be_prepared_is_taken_as_it_is(self) -> None:
-        self.assertNotEqual(Verifier.of("a\ue000", SALT), Verifier.of("a", SALT))
+        self.assertNotEqual(verifier_of("a\ue000", SALT), verifier_of("a", SALT))
 
     def test_keys_are_not_shown_in_a_log(self) -> None:
         self.assertNotIn(repr(PENCIL.keys.stored)[2:10], repr(secret(PENCIL)))

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), the server's side, and the verifiers that it needs.
+"""SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677), the server's side.
 
 The client proves that it knows the password, and the server that it has the verifier; neither is sent.  With PLUS the
 proof also covers the TLS connection, so that nobody in the middle can pass it on (RFC 5929, RFC 9266).
@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from twisted_mail.sasl import Challenge, Exchange, Inquiry, ProvenCredentials, SASLError, Step, check_name, utf8
 from twisted_mail.saslprep import saslprep
 
-ITERATIONS = 32_768
-"""Of PBKDF2 for new verifiers: 10 ms.  Cyrus SASL, as a client, refuses more than 65,536."""
 BINDINGS = ("tls-exporter", "tls-server-end-point")
 """Types of channel binding."""
 
@@ -55,17 +53,6 @@ class Verifier:
     iterations: int
     salt: bytes
     keys: Keys
-
-    @classmethod
-    def of(cls, password: str, salt: bytes, iterations: int = ITERATIONS) -> Verifier:
-        """Takes some milliseconds.  What SASLprep does not allow is taken as it is: some clients do not prepare it."""
-        try:
-            prepared = saslprep(password)
-        except ValueError:
-            prepared = password
-        salted = hashlib.pbkdf2_hmac("sha256", prepared.encode(), salt, iterations)
-        stored = hashlib.sha256(_hmac(salted, b"Client Key")).digest()
-        return cls(iterations, salt, Keys(stored, _hmac(salted, b"Server Key")))
 
     @classmethod
     def parse(cls, text: str) -> Verifier:

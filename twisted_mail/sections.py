@@ -112,6 +112,11 @@ class Auth:
     mechanisms: tuple[str, ...] = setting(values.mechanisms, "auto")
     """Of SASL, for passwords.  Empty: SCRAM while every account can use it, PLAIN and LOGIN (docs/decisions/0007)."""
 
+    @property
+    def keeps_verifiers(self) -> bool:
+        """Of SCRAM, beside the hashes of passwords (docs/decisions/0041)."""
+        return not self.mechanisms or any(name.startswith("SCRAM") for name in self.mechanisms)
+
 
 @dataclass(frozen=True, slots=True)
 class POP3:

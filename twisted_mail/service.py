@@ -90,7 +90,7 @@ class House:
         self._disk, self._hashing = disk, hashing
 
         # who exists, where their mail lies, and what is thought of those who write to them
-        self.directory = Directory(config.directory_file)
+        self.directory = Directory(config.directory_file, keeps_verifiers=config.auth.keeps_verifiers)
         self._mailboxes = Mailboxes(config, self.directory, committer, disk, self._route, reactor)
         self._reputation = Reputation(config.reputation_file, config.hostname, reactor.seconds)
 

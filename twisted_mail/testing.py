@@ -268,7 +268,7 @@ def _configured(folder: str, settings: str, *, captures: bool) -> Config:
 
 
 def _make_accounts(config: Config, accounts: Mapping[str, str] | None) -> None:
-    directory = Directory(config.directory_file)
+    directory = Directory(config.directory_file, keeps_verifiers=config.auth.keeps_verifiers)
     try:
         if accounts is None:
             demo.make_account(directory)

@@ -98,7 +98,7 @@ class AppPasswordTests(TestCase):
         self.refused("no account bob@example.org", "phone", Address("bob", "example.org"))
 
     def test_number_of_passwords_is_limited(self) -> None:
-        self.patch(module, "new_verifier", lambda password, salt: "")
+        self.patch(module, "verifier_of", lambda password, salt: "")
         for number in range(MAX_PASSWORDS):
             self.add(str(number))
         self.refused("remove those not in use", "one more")

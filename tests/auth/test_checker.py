@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 
@@ -23,12 +24,14 @@ from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.recent import KEY_SIZE, REMEMBERED_FOR, RecentLogins
 from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
+from twisted_mail.auth.verifiers import verifier_of
 from twisted_mail.interfaces import AccountDisabled, LoginUnavailable, PasswordLogin
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
 ALICE = Address("alice", "example.org")
 HASH = passwords.hash_password("secret")
+VERIFIER = str(verifier_of("secret", b"sixteen octets!!"))
 
 
 class Threads:
@@ -90,22 +93,58 @@ class CheckerTests(TestCase):
         self.assertEqual(1, len({(f.type, str(f.value)) for f in (wrong, unknown, nonsense)}))
         self.assertEqual(3, self.threads.runs)
 
-    def test_unknown_user_and_wrong_password_hash_once_with_the_same_parameters(self) -> None:
-        verified: list[str] = []
+    def verified(self) -> list[str]:
+        """With what passwords are checked from now on: schemes, with their parameters."""
+        found: list[str] = []
         real = passwords.verify
 
         def counting(stored: str, password: bytes) -> bool:
-            verified.append(stored.rsplit("$", 2)[0])
+            found.extend(re.findall(r"^{SCRAM-SHA-256}\d+|^\$argon2.*,p=1|^{SHA}", stored))
             return real(stored, password)
 
         self.patch(passwords, "verify", counting)
+        return found
+
+    def test_unknown_user_and_wrong_password_hash_once_with_the_same_parameters(self) -> None:
+        self.directory.set_password(ALICE, HASH, VERIFIER)
+        verified = self.verified()
         self.failureResultOf(self.login("alice@example.org", "guess"), UnauthorizedLogin)
         self.failureResultOf(self.login("nobody@example.org", "guess"), UnauthorizedLogin)
-        self.assertEqual(2, len(verified))
-        self.assertEqual(verified[0], verified[1])
+        self.assertEqual(["{SCRAM-SHA-256}32768"] * 2, verified)
+
+    def test_verifier_decides_where_there_is_one(self) -> None:
+        self.directory.set_password(ALICE, passwords.hash_password("other"), VERIFIER)
+        self.failureResultOf(self.login("alice", "other"), UnauthorizedLogin)
+        self.successResultOf(self.login("alice", "secret"))
+
+    def test_wrong_password_of_one_without_a_verifier_takes_no_less_than_that_of_nobody(self) -> None:
+        for stored in (HASH, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="):
+            self.directory.set_password(ALICE, stored)
+            verified = self.verified()
+            self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+            self.assertEqual(["{SCRAM-SHA-256}32768"], verified[1:])
+
+    def test_hash_decides_where_no_verifiers_are_kept_and_the_verifier_goes(self) -> None:
+        self.directory.set_password(ALICE, HASH, VERIFIER)
+        self.directory.keeps_verifiers = False
+        self.checker = self.new_checker()
+        verified = self.verified()
+        self.failureResultOf(self.login("nobody@example.org", "guess"), UnauthorizedLogin)
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertEqual(["$argon2id$v=19$m=19456,t=2,p=1"] * 2, verified)
+        self.assertFalse(self.directory.everybody_has_a_verifier())
+        self.assertEqual(HASH, self.stored())
+        self.directory.keeps_verifiers = True
+        self.checker = self.new_checker()
+        self.successResultOf(self.login("alice", "secret"))
+        self.assertTrue(self.directory.everybody_has_a_verifier())
+
+    def test_password_in_another_spelling_of_unicode_is_the_same(self) -> None:
+        self.directory.set_password(ALICE, HASH, str(verifier_of("caf\u00e9", b"salt")))
+        self.successResultOf(self.login("alice", "cafe\u0301"))
 
     def test_repeated_login_needs_no_thread_until_it_is_forgotten(self) -> None:
-        self.directory.set_password(ALICE, HASH, passwords.new_verifier("secret", self.directory.salt(ALICE)))
+        self.directory.set_password(ALICE, HASH, self.directory.new_verifier(ALICE, "secret"))
         for _ in range(3):
             self.successResultOf(self.login("alice", "secret"))
             self.clock.advance(REMEMBERED_FOR - 1)
@@ -154,7 +193,7 @@ class CheckerTests(TestCase):
         account = self.directory.account(ALICE)
         assert account is not None
         self.assertEqual(HASH, account.password)
-        self.assertEqual(passwords.new_verifier("secret", self.directory.salt(ALICE)), account.verifier)
+        self.assertEqual(self.directory.new_verifier(ALICE, "secret"), account.verifier)
 
     def test_login_is_answered_before_hash_and_verifier_are_renewed(self) -> None:
         self.directory.set_password(ALICE, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=")  # of "secret"

@@ -37,7 +37,7 @@ class DirectoryCase(TestCase):
             self.directory.add_account(address, "hash")
 
     def open(self) -> Directory:
-        directory = Directory(self.path, self.clock.seconds)
+        directory = Directory(self.path, clock=self.clock.seconds)
         self.addCleanup(directory.close)
         return directory
 

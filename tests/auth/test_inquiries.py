@@ -20,11 +20,12 @@ from twisted_mail.auth.inquiries import MAX_LOOKING, Inquiries, OAuth
 from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.throttle import ACCOUNT_RULE, Throttle
 from twisted_mail.auth.tokens import Issuer, IssuerUnavailable
+from twisted_mail.auth.verifiers import ITERATIONS, verifier_of
 from twisted_mail.bearer import TokenOffered, TokenVerdict
 from twisted_mail.crammd5 import ChallengeWanted, PasswordWanted, StoredPassword
 from twisted_mail.interfaces import AccountDisabled, IInquiries, LoginUnavailable, ProvenLogin
 from twisted_mail.sasl import Challenge, ProvenCredentials
-from twisted_mail.scram import ITERATIONS, Scram, Secret, SecretWanted, Verifier
+from twisted_mail.scram import Scram, Secret, SecretWanted
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import Origin
 
@@ -86,7 +87,7 @@ class SecretTests(InquiryCase):
     def test_verifier_of_the_account_is_given_for_each_spelling_of_its_name(self) -> None:
         for user in ("alice@example.org", "Alice@EXAMPLE.org", "alice"):
             secret = self.secret(user)
-            self.assertEqual(Verifier.of("secret", secret.salt).keys, secret.keys[0])
+            self.assertEqual(verifier_of("secret", secret.salt).keys, secret.keys[0])
             self.assertEqual(ITERATIONS, secret.iterations)
 
     def test_unknown_user_looks_like_one_who_exists_each_time(self) -> None:
@@ -109,7 +110,7 @@ class SecretTests(InquiryCase):
         self.assertEqual(20, len({self.secret("alice").nonce for _ in range(20)}))
 
     def test_verifier_with_another_salt_is_used_as_it_is(self) -> None:
-        foreign = Verifier.of("secret", b"of another system", 4096)
+        foreign = verifier_of("secret", b"of another system", 4096)
         self.directory.set_password(ALICE, "hash", str(foreign))
         self.assertEqual((b"of another system", 4096), (self.secret("alice").salt, self.secret("alice").iterations))
         self.assertTrue(self.exchange("alice", "secret").proven)

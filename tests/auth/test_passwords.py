@@ -18,6 +18,7 @@ from twisted_mail.auth.passwords import (
     take_foreign_hash,
     verify,
 )
+from twisted_mail.auth.verifiers import verifier_of
 
 SECRET = "p\u00e4ss word"
 OCTETS = SECRET.encode()
@@ -43,6 +44,7 @@ FOREIGN = {
     "{SHA256.b64}" + b64(hashlib.sha256(OCTETS).digest()),
     "{SHA}" + b64(hashlib.sha1(OCTETS).digest()),
     "{PLAIN-MD5}" + hashlib.md5(OCTETS).hexdigest(),
+    "{SCRAM-SHA-256}" + str(verifier_of(SECRET, b"grain", 1000)),
     "{PBKDF2}$1$grain$1000$" + hashlib.pbkdf2_hmac("sha1", OCTETS, b"grain", 1000).hex(),
 }
 ARGON2 = "$argon2id$v=19$m=64,t=1,p=1$"
@@ -51,6 +53,7 @@ DAMAGED = {
     "{SSHA256}????",
     "{SSHA256}" + b64(b"too short"),
     "{PBKDF2}$1$grain$1000",
+    "{SCRAM-SHA-256}1000,Z3JhaW4=",
     "{PBKDF2}$1$grain$many$00",
     "{ARGON2ID}$argon2id$nonsense",
     "$argon2id$v=19",

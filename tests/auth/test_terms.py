@@ -18,7 +18,7 @@ class TermsTests(SynchronousTestCase):
     def setUp(self) -> None:
         path = f"{self.mktemp()}/directory.sqlite"
         self.clock = Clock()
-        self.directory = Directory(path, self.clock.seconds)
+        self.directory = Directory(path, clock=self.clock.seconds)
         self.command = Directory(path)
         """As `mailserver` in another process."""
         self.addCleanup(self.directory.close)

@@ -425,7 +425,7 @@ class MainTests(CommandCase):
         self.fail_with("cannot be opened", "account", "list")
 
     def test_our_own_mistake_is_one_line_too(self) -> None:
-        def broken(path: str) -> Directory:
+        def broken(path: str, *, keeps_verifiers: bool) -> Directory:
             raise TypeError("of ours\nin two lines")
 
         self.patch(opening, "Directory", broken)

@@ -17,9 +17,10 @@ from twisted_mail.administration.own import Means
 from twisted_mail.auth.checker import PasswordChecker
 from twisted_mail.auth.directory import ADMIN, Directory, NewAccount
 from twisted_mail.auth.logins import Logins
-from twisted_mail.auth.passwords import hash_password, new_verifier
+from twisted_mail.auth.passwords import hash_password
 from twisted_mail.auth.recent import KEY_SIZE, RecentLogins
 from twisted_mail.auth.throttle import Throttle
+from twisted_mail.auth.verifiers import verifier_of
 from twisted_mail.config import Config
 from twisted_mail.monitoring import Monitoring
 from twisted_mail.policy.reputation import Reputation
@@ -30,7 +31,7 @@ from twisted_mail.web.pages import Pages
 
 ALICE, BOB = Address("alice", "example.org"), Address("bob", "example.org")
 PASSWORD = "Correct horse, 1 battery"
-HASH, VERIFIER = hash_password(PASSWORD), new_verifier(PASSWORD, bytes(16))
+HASH, VERIFIER = hash_password(PASSWORD), str(verifier_of(PASSWORD, bytes(16)))
 _TOKEN = re.compile(r'name="token" value="([^"]*)"')
 _NOTICE = re.compile(r'<p class="(?:done|wrong)" role="[a-z]+">(.*?)</p>')
 

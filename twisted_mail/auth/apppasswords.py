@@ -13,7 +13,7 @@ from enum import Enum
 
 from twisted_mail.auth.database import Database, now
 from twisted_mail.auth.names import DirectoryError
-from twisted_mail.auth.passwords import new_verifier
+from twisted_mail.auth.verifiers import verifier_of
 from twisted_mail.scram import Verifier
 from twisted_mail.smtp.address import Address
 
@@ -56,7 +56,7 @@ class AppPasswords:
         _check_name(name)
         password = _generate()
         protocols = " ".join(purpose.value for purpose in purposes)
-        row = (*_key(account), name, _digest(password.encode()), new_verifier(password, salt), protocols, now())
+        row = (*_key(account), name, _digest(password.encode()), str(verifier_of(password, salt)), protocols, now())
         with self._database.transaction() as writer:
             held = [existing for (existing,) in writer.execute(_NAMES, _key(account)).fetchall()]
             if name in held:

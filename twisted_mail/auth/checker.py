@@ -1,7 +1,7 @@
 """Checking a user's password or proof: twisted.cred's checkers.
 
 Mail clients log in every few minutes, so a password that was right is remembered for a while (recent.py); everything
-else goes to argon2 in a thread.  A user who does not exist costs what a wrong password costs, and looks the same.  Too
+else is hashed in a thread.  A user who does not exist costs what a wrong password costs, and looks the same.  Too
 many attempts at once are turned away before they pile up.
 """
 
@@ -18,13 +18,17 @@ from zope.interface import implementer
 
 from twisted_mail.auth import passwords
 from twisted_mail.auth.apppasswords import Purpose
-from twisted_mail.auth.directory import Account, Directory, DirectoryError
+from twisted_mail.auth.directory import Account, Directory, DirectoryError, NewAccount
 from twisted_mail.auth.inquiries import purpose_of
 from twisted_mail.auth.logins import Logins, throttled_name
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.renewal import Renewal
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import AccountDisabled, IProvenLogin, LoginUnavailable, PasswordLogin
+from twisted_mail.smtp.address import Address
+
+NOBODY = Address("nobody", "invalid")
+"""Whose password is checked where the user does not exist."""
 
 MAX_WAITING = 1000  # for a thread: with two cores some ten seconds
 
@@ -97,7 +101,7 @@ class PasswordChecker:
         self._waiting = 0
         self._recent = recent
         self._renewal = Renewal(directory, blocking, recent)
-        self._nobody = passwords.hash_password(secrets.token_hex())
+        self._nobody = self._checked_against(directory.new_account(NOBODY, secrets.token_hex()))
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Fails with UnauthorizedLogin, AccountDisabled or LoginUnavailable."""
@@ -146,12 +150,18 @@ class PasswordChecker:
 
     def _verify(self, account: Account | None, password: bytes) -> bool:
         """In a thread."""
-        if account is not None and passwords.verify(account.password, password):
+        if account is not None and passwords.verify(self._checked_against(account), password):
             return True
-        if account is None or passwords.needs_rehash(account.password):
+        if account is None or self._renewal.is_due(account):
             # a foreign hash may be quicker than ours, and tell that the user exists
             passwords.verify(self._nobody, password)
         return False
+
+    def _checked_against(self, account: Account | NewAccount) -> str:
+        """The quicker of the two that are stored: whoever steals both attacks that one (decision 0041)."""
+        if self._directory.keeps_verifiers and account.verifier:
+            return passwords.SCRAM + account.verifier
+        return account.password
 
 
 def _avatar_id(account: Account) -> bytes:

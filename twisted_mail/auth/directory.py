@@ -21,10 +21,11 @@ from twisted_mail.auth.database import Database, now
 from twisted_mail.auth.expansion import Standing
 from twisted_mail.auth.lookup import TableLookup, columns
 from twisted_mail.auth.names import DirectoryError, check_account, login_and_view, without_tag
-from twisted_mail.auth.passwords import hash_password, new_verifier
+from twisted_mail.auth.passwords import hash_password
 from twisted_mail.auth.quotas import Quotas
 from twisted_mail.auth.remembered import Remembered
 from twisted_mail.auth.terms import AccountTerms
+from twisted_mail.auth.verifiers import verifier_of
 from twisted_mail.interfaces import Expansion, IUsers, NoSuchUser, UserDisabled
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 
@@ -71,8 +72,12 @@ ADMIN = "admin"
 class Directory:
     """All of it.  Addresses given must be canonical (`Address.key`, names.py); those returned are."""
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """*path*: the SQLite file, made where it is missing.  Raises DirectoryError."""
+    def __init__(self, path: str, *, keeps_verifiers: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        """*path*: the SQLite file, made where it is missing.  *keeps_verifiers*: of SCRAM, beside hashes of passwords.
+
+        Raises DirectoryError.
+        """
+        self.keeps_verifiers = keeps_verifiers
         self._database = Database(path)
         self._select = self._database.select
         self._lookup = TableLookup(self._select)
@@ -263,7 +268,11 @@ class Directory:
 
     def new_account(self, address: Address, password: str) -> NewAccount:
         """What to store for *password*.  Takes some 30 ms of a processor, in any thread."""
-        return NewAccount(address, hash_password(password), new_verifier(password, self.salt(address)))
+        return NewAccount(address, hash_password(password), self.new_verifier(address, password))
+
+    def new_verifier(self, account: Address, password: str) -> str:
+        """What SCRAM is to keep of *password*; empty where it keeps nothing.  Takes some 4 ms, in any thread."""
+        return str(verifier_of(password, self.salt(account))) if self.keeps_verifiers else ""
 
     def add_account(self, address: Address, password: str, verifier: str = "") -> None:
         """*password* is a hash.  Raises DirectoryError."""

@@ -19,12 +19,13 @@ from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory
 from twisted_mail.auth.logins import Logins, throttled_name
 from twisted_mail.auth.tokens import Issuer, IssuerUnavailable, Tokens
+from twisted_mail.auth.verifiers import ITERATIONS
 from twisted_mail.bearer import TokenOffered, TokenVerdict
 from twisted_mail.content import Blocking
 from twisted_mail.crammd5 import ChallengeWanted, PasswordWanted, StoredPassword
 from twisted_mail.interfaces import IInquiries, LoginUnavailable
 from twisted_mail.sasl import Inquiry
-from twisted_mail.scram import ITERATIONS, Keys, Secret, SecretWanted, Verifier
+from twisted_mail.scram import Keys, Secret, SecretWanted, Verifier
 from twisted_mail.smtp.envelope import Origin
 
 MAX_LOOKING = 100

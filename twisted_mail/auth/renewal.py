@@ -31,8 +31,11 @@ class Renewal:
 
     def begin(self, account: Account, password: bytes) -> None:
         """*password* is right.  Returns at once."""
-        if passwords.needs_rehash(account.password) or not account.verifier:
+        if self.is_due(account):
             Deferred.fromCoroutine(self._renew(account, password)).addErrback(self._failed, account)
+
+    def is_due(self, account: Account) -> bool:
+        return passwords.needs_rehash(account.password) or bool(account.verifier) != self._directory.keeps_verifiers
 
     async def _renew(self, account: Account, password: bytes) -> None:
         renewed = await self._blocking(lambda: self._renewed(account, password))
@@ -44,8 +47,8 @@ class Renewal:
         stored, verifier = account.password, account.verifier
         if passwords.needs_rehash(stored):
             stored = passwords.hash_password(password)
-        if not verifier:
-            verifier = passwords.new_verifier(password.decode(), self._directory.salt(account.address))
+        if bool(verifier) != self._directory.keeps_verifiers:
+            verifier = self._directory.new_verifier(account.address, password.decode())
         if self._directory.replace_password(account, stored, verifier):
             return replace(account, password=stored, verifier=verifier)
         return account

@@ -36,7 +36,7 @@ def opened_directory(config: Config) -> Iterator[Directory]:
     """Raises DirectoryError, or ConfigError where the data directory cannot be made."""
     with acting_as(owner_of(config.data)):
         make_data_directory(config)
-        directory = Directory(config.directory_file)
+        directory = Directory(config.directory_file, keeps_verifiers=config.auth.keeps_verifiers)
         try:
             yield directory
         finally:
