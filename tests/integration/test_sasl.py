@@ -6,9 +6,11 @@ import base64
 import hashlib
 import hmac
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -221,3 +223,29 @@ def test_mutt_fetches_by_scram(server: ServerProcess, tmp_path: Path) -> None:
     screen = Terminal.run([mutt, "-n", "-F", str(settings), "-f", url], environment)
     assert "SCRAM-SHA-256" in screen
     assert b"Subject: for mutt\n" in copy.read_bytes()
+
+
+def test_without_scram_no_verifier_is_kept(new_server: Callable[..., ServerProcess]) -> None:
+    server = new_server()
+    server.admin("domain", "add", DOMAIN)
+    server.admin("account", "add", ALICE.address, "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert verifiers(server)[ALICE.address]
+    server.configure('[auth]\nmechanisms = ["PLAIN"]\n')
+    server.admin("account", "add", f"bob@{DOMAIN}", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert not verifiers(server)[f"bob@{DOMAIN}"]
+    server.start()
+    for password, answer in (("guess", "-ERR"), (PASSWORD, "+OK")):
+        with Wire(server.ports.pop3s, server.tls) as wire:
+            wire.reply()
+            wire.say(f"USER {ALICE.address}")
+            assert wire.say(f"PASS {password}").startswith(answer)
+    end = time.monotonic() + 10
+    while verifiers(server)[ALICE.address]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def verifiers(server: ServerProcess) -> dict[str, str]:
+    """What the directory keeps for SCRAM, by account."""
+    with closing(sqlite3.connect(server.maildirs / ".server" / "directory.sqlite")) as connection:
+        return dict(connection.execute("SELECT local_part || '@' || domain, verifier FROM account"))
