@@ -135,8 +135,9 @@ class Doors:
 
 
 def connections_within(descriptors: int) -> int:
-    """How many connections a process can have that may open so many files: every other one may need one for a message.
+    """How many connections a process can have that may open so many files.
 
-    What is left is for ports, the directory and what the threads have open.
+    Each may have its Maildir open, and every other one a message.  What is left is for ports, the directory and what
+    the threads have open.
     """
-    return max(1, (descriptors - OTHER_DESCRIPTORS) * 2 // 3)
+    return max(1, (descriptors - OTHER_DESCRIPTORS) * 2 // 5)
