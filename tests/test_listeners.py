@@ -102,3 +102,12 @@ class UnixSocketTests(SynchronousTestCase):
         with self.assertRaises(ConfigError):
             bind_all(addresses)
         self.assertFalse(self.path.exists())
+
+    def test_kind_of_endpoint_that_nobody_provides_is_refused_before_any_port_is_open(self) -> None:
+        with self.assertRaises(ConfigError) as caught:
+            bind(ListenAddress.parse("banana:25", "x.toml, line 3: listen.smtp"))
+        self.assertEqual(
+            'x.toml, line 3: listen.smtp: "banana:25" begins with an unknown kind of endpoint; write it like "tcp:25"',
+            str(caught.exception),
+        )
+        self.assertIsNone(bind(ListenAddress.parse("systemd:domain=INET:name=smtp")).socket)

@@ -9,11 +9,15 @@ from twisted.trial.unittest import TestCase
 
 from twisted_mail.config import ConfigError, ListenAddress, demo_config
 from twisted_mail.listeners import BoundAddress
-from twisted_mail.reloading import rebound, takeable
+from twisted_mail.reloading import close_new, rebound, takeable
 
 
 def address(port: int) -> ListenAddress:
     return ListenAddress.parse(f"tcp:{port}:interface=127.0.0.1")
+
+
+def is_open(bound: BoundAddress) -> bool:
+    return bound.socket is not None and bound.socket.fileno() >= 0
 
 
 class TakeableTests(TestCase):
@@ -63,3 +67,10 @@ class ReboundTests(TestCase):
             with self.assertRaises(ConfigError):
                 rebound({"smtp": [kept]}, {"smtp": [kept.address, address(0), taken]})
         self.assertNotEqual(-1, kept.socket.fileno() if kept.socket is not None else -1)
+
+    def test_change_that_is_given_up_closes_the_new_sockets_only(self) -> None:
+        (kept, left_out) = self.bound(address(0), ListenAddress.parse("tcp:0:interface=127.0.0.2"))
+        before = {"smtp": [kept, left_out]}
+        new, _ = rebound(before, {"smtp": [kept.address], "pop3": [address(0)]})
+        close_new(new, before)
+        self.assertEqual([True, True, False], [is_open(each) for each in (kept, left_out, *new["pop3"])])

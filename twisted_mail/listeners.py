@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted.internet import endpoints, unix
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpointStringParser
+from twisted.plugin import getPlugins
 
 from twisted_mail.config import ConfigError, ListenAddress
 from twisted_mail.protocols.keepalive import set_options
@@ -48,8 +49,8 @@ class BoundAddress:
     async def listen(self, reactor: object, factory: IProtocolFactory) -> IListeningPort:
         """Take connections.  Raises ConfigError."""
         if self.socket is None:
-            endpoint = endpoints.serverFromString(reactor, self.address.text)
             try:
+                endpoint = endpoints.serverFromString(reactor, self.address.text)
                 listening: IListeningPort = await endpoint.listen(factory)
                 return listening
             except Exception as error:  # whatever a foreign endpoint raises: it is told with its place
@@ -75,6 +76,7 @@ def bind(address: ListenAddress) -> BoundAddress:
     if address.kind == "unix":
         return _bind_path(address)
     if address.kind not in _FAMILIES:
+        _check_kind(address)
         return BoundAddress(address, None)
     bound = socket.socket(_FAMILIES[address.kind], socket.SOCK_STREAM)
     try:
@@ -88,6 +90,14 @@ def bind(address: ListenAddress) -> BoundAddress:
         bound.close()
         raise ConfigError(f"{address.where or address.text}: {_remedy(address, error)}") from error
     return BoundAddress(address, bound)
+
+
+def _check_kind(address: ListenAddress) -> None:
+    """Twisted or a plugin of it knows this kind of endpoint.  Raises ConfigError."""
+    known = {parser.prefix for parser in getPlugins(IStreamServerEndpointStringParser)} | {"ssl"}
+    if address.kind not in known:
+        where = address.where or "listen"
+        raise ConfigError(f'{where}: "{address.text}" begins with an unknown kind of endpoint; write it like "tcp:25"')
 
 
 def bind_all(addresses: Iterable[ListenAddress]) -> list[BoundAddress]:

@@ -35,7 +35,7 @@ from twisted_mail.observing import Observing
 from twisted_mail.ownership import Owner, acting_as, check_access, hand_over, make_data_directory
 from twisted_mail.protocols.limits import LocalCounts
 from twisted_mail.protocols.tls import CertificateError, Certificates, TLSMaterial
-from twisted_mail.reloading import rebound, takeable
+from twisted_mail.reloading import close_new, rebound, takeable
 from twisted_mail.resources import raise_descriptor_limit, return_large_blocks, return_what_is_free
 from twisted_mail.running import RunFile
 from twisted_mail.smarthosts import read_routes
@@ -175,7 +175,7 @@ class MailServer(Service):
             await running.open()
         except BaseException:
             await running.close()
-            rebound(bound, {name: [each.address for each in several] for name, several in self._bound.items()})
+            close_new(bound, self._bound)
             raise
         self._draining.add(self._running)
         Deferred.fromCoroutine(self._drain(self._running, given_up))

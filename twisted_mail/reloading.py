@@ -45,3 +45,11 @@ def rebound(
     new = iter(bind_all([address for address, same in zip(addresses, kept, strict=True) if same is None]))
     all_bound = iter([same or next(new) for same in kept])
     return {name: [next(all_bound) for _ in several] for name, several in wanted.items()}, spare
+
+
+def close_new(bound: Mapping[str, Sequence[BoundAddress]], kept: Mapping[str, Sequence[BoundAddress]]) -> None:
+    """Close what `rebound` has added to *kept*: the change is given up."""
+    old = [each for several in kept.values() for each in several]
+    for address in (each for several in bound.values() for each in several):
+        if not any(address is each for each in old):
+            address.close()

@@ -107,6 +107,20 @@ def test_port_that_another_program_has_is_told_and_changes_nothing(server: Serve
     assert size_offered(server.ports.smtp) == "52428800"
 
 
+def test_address_that_cannot_be_listened_at_is_told_and_changes_nothing(server: ServerProcess) -> None:
+    smtp = f'["tcp:{server.ports.smtp}:interface=127.0.0.1"]'
+    for spoilt, words in (("banana:25", "unknown kind of endpoint"), ("systemd:domain=INET:name=x", "cannot listen")):
+        text = server.config.read_text()
+        server.config.write_text(text.replace(smtp, f'["{spoilt}"]'))
+        done = server.try_admin("reload")
+        assert done.returncode == 1
+        assert words in done.stderr
+        server.config.write_text(text)
+    assert size_offered(server.ports.smtp) == "52428800"
+    server.admin("reload")
+    assert size_offered(server.ports.smtp) == "52428800"
+
+
 def test_workers_can_be_more_and_fewer(new_server: NewServer) -> None:
     server = new_server()
     for workers in (1, 2, 1):
