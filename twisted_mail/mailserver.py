@@ -53,6 +53,8 @@ class MailServer(Service):
     """One object a server.  Made with the rights that the process has at first.  Raises ConfigError."""
 
     log = Logger()
+    failed = False
+    """It could not start, and has stopped the reactor."""
 
     def __init__(self, config: Config, reactor: ReactorBase, owner: Owner | None = None) -> None:
         """*owner*: user and group that the process will have, where they are not those that it has now."""
@@ -195,7 +197,11 @@ class MailServer(Service):
         self._draining.discard(running)
 
     def _cannot_open(self, failure: Failure) -> None:
-        """A foreign endpoint that failed, or another program that took a port in the meantime."""
+        """A foreign endpoint that failed, or another program that took a port in the meantime; or a Control-C."""
+        if failure.check(KeyboardInterrupt):  # the reactor makes an orderly end of it, once it runs
+            self._reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGINT)
+            return
+        self.failed = True
         self.log.error("cannot start: {reason}", reason=failure.getErrorMessage())
         self._reactor.callWhenRunning(self._reactor.stop)
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import pwd
-from typing import Any, cast
+import sys
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.application.service import IService
 from twisted.internet.base import ReactorBase
 from twisted.python import usage
 
-from twisted_mail.capturing import as_capture, check_chaos
-from twisted_mail.config import ConfigError, demo_config, find_config, load
-from twisted_mail.mailserver import MailServer
-from twisted_mail.observing import format_log
+if TYPE_CHECKING:
+    from twisted_mail.mailserver import MailServer
 
 
 class Options(usage.Options):
     """The options of the service itself; those of twistd stand before its name."""
 
     synopsis = "[--config FILE]"
-    longdesc = """A mail server: receives by SMTP, takes submissions from users, serves POP3, on plain Maildirs.
-    Without a configuration file it starts in demo mode, on loopback only."""
+    longdesc = (
+        "A mail server: receives by SMTP, takes submissions from users, serves POP3, on plain Maildirs.  "
+        "Without a configuration file it starts in demo mode, on loopback only."
+    )
     optFlags = [  # noqa: RUF012 (as below)
         ["capture", None, "Take any mail for any address and show it on the web page; nothing leaves.  For developers."]
     ]
@@ -37,7 +40,22 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """The service, its ports bound.  What is wrong with the configuration ends the process: one line, exit status 1."""
-    from twisted.internet import reactor  # not before twistd --reactor has chosen one
+    try:
+        server = _make_server(options)
+    except KeyboardInterrupt:
+        raise SystemExit("mailserver: interrupted before it had started") from None
+    atexit.register(_end, server)
+    return server
+
+
+def _make_server(options: Options) -> MailServer:
+    # late: a Control-C during these imports, which take a while, is no traceback either
+    from twisted.internet import reactor  # and not before twistd --reactor has chosen one
+
+    from twisted_mail.capturing import as_capture, check_chaos
+    from twisted_mail.config import ConfigError, demo_config, find_config, load
+    from twisted_mail.mailserver import MailServer
+    from twisted_mail.observing import format_log
 
     try:
         path = find_config(options["config"])
@@ -47,6 +65,14 @@ def makeService(options: Options) -> IService:
         return MailServer(config, cast(ReactorBase, reactor), _future_owner(options.parent))
     except ConfigError as error:
         raise SystemExit(f"mailserver: {error}") from None
+
+
+def _end(server: MailServer) -> None:
+    """Exit status 1 for a server that could not start (systemd tries again then): twistd and twist have none for it."""
+    if server.failed:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _future_owner(twistd: Any) -> tuple[int, int] | None:

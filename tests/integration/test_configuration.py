@@ -141,6 +141,28 @@ def test_an_address_that_this_machine_has_not(server: ServerProcess) -> None:
     assert f"{server.config}, line {line}: listen.pop3" in refused(server)
 
 
+def test_a_kind_of_endpoint_that_nobody_knows(server: ServerProcess) -> None:
+    line = spoil(server, f"tcp:{server.ports.pop3}:interface=127.0.0.1", "banana:1110")
+    assert f"{server.config}, line {line}: listen.pop3: " in refused(server)
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_an_endpoint_that_fails_later_ends_the_start_with_status_1(
+    server: ServerProcess, command: Sequence[str]
+) -> None:
+    line = spoil(server, f"tcp:{server.ports.pop3}:interface=127.0.0.1", "systemd:domain=INET:name=pop3")
+    done = subprocess.run(
+        [program(command[0]), *command[1:], "--config", str(server.config)],
+        capture_output=True,
+        text=True,
+        timeout=STARTS_WITHIN,
+        check=False,
+        cwd=server.folder,
+    )
+    assert done.returncode == 1
+    assert f"cannot start: {server.config}, line {line}: listen.pop3: cannot listen: " in done.stdout + done.stderr
+
+
 def test_a_data_directory_that_cannot_be_made(server: ServerProcess) -> None:
     (server.folder / "file").touch()
     server.config.write_text('data = "file/maildirs"\n' + server.config.read_text())
