@@ -86,3 +86,12 @@ class OwnershipTests(TestCase):
             error = self.assertRaises(ConfigError, check_access, self.config)
             self.assertIn(f"chown -R 65534:65534 {self.config.data}", str(error))
         check_access(self.config)
+
+    def test_user_to_whom_the_data_directory_is_closed_is_told_who_may(self) -> None:
+        with acting_as(NOBODY):
+            error = self.assertRaises(ConfigError, make_data_directory, self.config)
+            other = self.assertRaises(
+                ConfigError, make_data_directory, Config(data=str(self.folder / "new" / "maildirs"))
+            )
+        self.assertIn("run this as root or as the user that runs the server", str(error))
+        self.assertIn("cannot be made", str(other))

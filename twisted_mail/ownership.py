@@ -50,10 +50,20 @@ def make_data_directory(config: Config) -> None:
         os.makedirs(os.path.dirname(config.data), 0o755, exist_ok=True)
         make_directory(config.server_folder)
     except OSError as error:
-        raise ConfigError(
-            f"{_place(config)}: {config.data} cannot be made ({error.strerror}); "
-            "make it and give it to the user that runs the server"
-        ) from error
+        what, remedy = "cannot be made", "make it and give it to the user that runs the server"
+        if isinstance(error, PermissionError) and _may_be_there(config.data):
+            what, remedy = "is closed to this user", "run this as root or as the user that runs the server"
+        raise ConfigError(f"{_place(config)}: {config.data} {what} ({error.strerror}); {remedy}") from error
+
+
+def _may_be_there(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # the folder around it is closed, too
+        pass
+    return True
 
 
 def hand_over(config: Config, owner: Owner) -> None:

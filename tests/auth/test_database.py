@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 
@@ -41,6 +42,20 @@ class MigrationTests(TestCase):
         directory.set_password(ALICE, "hash", "verifier")
         self.assertTrue(directory.everybody_has_a_verifier())
         self.assertEqual([], directory.app_passwords.list(ALICE))
+
+    def test_file_that_is_damaged_needs_a_backup_and_not_another_user(self) -> None:
+        with open(self.path, "wb") as file:
+            file.write(b"no database" * 100)
+        error = self.assertRaises(DirectoryError, Database, self.path)
+        self.assertIn("it is damaged: move it away and bring it back from a backup", str(error))
+
+    def test_full_disk_is_told_as_such(self) -> None:
+        def full(path: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+
+        self.patch(module, "_create", full)
+        error = self.assertRaises(DirectoryError, Database, self.path)
+        self.assertIn("is its disk full (df) or broken?", str(error))
 
     def test_file_of_the_first_version_ends_up_like_a_new_one(self) -> None:
         self.make_first_version()

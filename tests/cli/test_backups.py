@@ -238,6 +238,12 @@ class RestoreTests(BackupCase):
         self.succeed("restore", str(self.backup))
         self.assertEqual(self.before, self.tree(self.data))
 
+    def test_folder_around_the_data_directory_is_made(self) -> None:
+        config = Path(self.mktemp()).absolute()
+        config.write_text('data = "new/machine/maildirs"\n')
+        self.succeed("restore", str(self.backup), "--config", str(config))
+        self.assertTrue((config.parent / "new/machine/maildirs/.server/directory.sqlite").is_file())
+
     def test_damaged_backup_is_not_restored(self) -> None:
         [snapshot] = self.snapshots()
         (snapshot / "data/.server/keys/dkim/example.org.pem").write_bytes(b"kez")

@@ -160,7 +160,7 @@ def test_a_retry_and_the_other_servers_words_are_told(new_server: NewServer, els
     assert "S: 450 4.2.1 Come back later" in dialogue
     assert asked == "an administrator asked for: retry"
     assert re.search(rf"127.0.0.1.* took it for {CAROL.address} and said 250 2.0.0 Stored as ", relayed), relayed
-    assert last == f"attempt 2 for {CAROL.address}: delivered"
+    assert last == f"attempt 2 for {CAROL.address}: taken"
     assert done == "left the queue"
     assert told(here, identifier) == lines
 

@@ -6,6 +6,7 @@ never wait for a writer, and each read sees what was committed before it.  A wri
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sqlite3
@@ -105,6 +106,18 @@ KEYS = ("salt", "srs")
 """Random octets that no other server has: for password salts, and for return paths (smtp/srs.py)."""
 
 
+_NOT_OURS = "run this as the user that the server runs as"
+_FULL = "is its disk full (df) or broken?"
+_BROKEN = "it is damaged: move it away and bring it back from a backup"
+_REMEDIES = {
+    sqlite3.SQLITE_IOERR: _FULL,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CORRUPT: _BROKEN,
+    sqlite3.SQLITE_NOTADB: _BROKEN,
+}
+"""SQLite's primary result code when the file cannot be opened -> what to do; for all others, _NOT_OURS."""
+
+
 class Database:
     """One connection to read with, in the thread that made it, and one to write with, for any thread."""
 
@@ -121,9 +134,7 @@ class Database:
             self._writer.execute("PRAGMA foreign_keys = ON")
             self._prepare_tables()
         except (OSError, sqlite3.Error) as error:
-            raise DirectoryError(
-                f"{path} cannot be opened ({_reason(error)}); run this as the user that the server runs as"
-            ) from error
+            raise DirectoryError(f"{path} cannot be opened ({_reason(error)}); {_remedy(error)}") from error
         self.select = self._reader.execute
         """Ask something; fetch all of the answer, or the connection keeps looking at the past."""
 
@@ -186,3 +197,10 @@ def _create(path: str) -> None:
 
 def _reason(error: OSError | sqlite3.Error) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _remedy(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError):
+        return _FULL if error.errno == errno.ENOSPC else _NOT_OURS
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the bits above these eight say more of it
+    return _REMEDIES.get(primary, _NOT_OURS)

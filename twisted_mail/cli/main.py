@@ -81,9 +81,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted; run it again")
     except OSError as error:
-        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}; check permissions and the disk")
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}; {_remedy(error)}")
     except Exception as error:  # noqa: BLE001 (our bug, and still no traceback for the person at the terminal)
         return _fail(f"this is a bug in {PROGRAM}, please report it: {type(error).__name__}: {error}")
+
+
+def _remedy(error: OSError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "check the name"
+        case PermissionError():
+            return "run this as root or as the server's user"
+        case _:
+            return "check permissions and the disk"
 
 
 def _parser() -> Parser:

@@ -35,7 +35,8 @@ def run_vacation(arguments: argparse.Namespace) -> None:
         path = maildir_of(config.data, address)
         if text is not None:
             _set(path, text)
-            print(f"{address}: who writes is answered, once in 7 days; end it with: account vacation {address} --off")
+            end = f"mailserver account vacation {address} --off"
+            print(f"{address}: who writes is answered, once in 7 days; end it with: {end}")
         elif arguments.off:
             for name in (TEXT_FILE, ANSWERED_FILE):
                 with suppress(FileNotFoundError):
@@ -49,8 +50,10 @@ def _read(name: str) -> str:
     try:
         octets = sys.stdin.buffer.read() if name == "-" else _contents(name)
         text = octets.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{name} cannot be read: {error}") from error
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name} is not UTF-8 text; save it as UTF-8") from error
     if not text.strip() or len(octets) > MAX_TEXT:
         raise CommandError(f"{name} must hold the answer, in at most {MAX_TEXT} octets")
     return text

@@ -31,6 +31,7 @@ def restore(snapshot: str, data: str, advance: Callable[[int], None]) -> Facts:
     new = f"{data}.restoring"
     with suppress(FileNotFoundError):
         shutil.rmtree(new)
+    os.makedirs(os.path.dirname(data), 0o755, exist_ok=True)
     _copy_folder(f"{snapshot}/{DATA}", new, owner, advance)
     wrong = list(differences(snapshot, new, lambda count: None))
     if wrong:

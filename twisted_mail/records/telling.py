@@ -113,7 +113,7 @@ def _signed(w: _Words) -> str:
 
 def _attempt(w: _Words) -> str:
     if w.state == "relayed":
-        return f"attempt {w.attempts} for {w.recipient}: delivered"
+        return f"attempt {w.attempts} for {w.recipient}: taken"
     said = f"{w.host} said {w.reply}" if w.host else w.reply
     again = f"; again at {moment(float(w.due))[:-4]}" if w.due else "; given up"
     return f"attempt {w.attempts} for {w.recipient} failed: {said}{again}"

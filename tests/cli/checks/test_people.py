@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import TestCase
 
-from tests.cli.checks.situations import lines, situation
+from tests.cli.checks.situations import config_of, lines, situation
 from twisted_mail.cli.checks.people import check_addresses
 
 
@@ -32,4 +32,11 @@ class AddressTests(TestCase):
         self.assertEqual(
             ["FAULT: there is no domain yet, so all mail is refused -> mailserver domain add example.org"],
             lines(check_addresses(replace(situation(), domains=[]))),
+        )
+
+    def test_nobody_writes_to_the_postmaster_of_a_trial(self) -> None:
+        config = config_of('[listen]\nsmtp = ["tcp:1025:interface=127.0.0.1"]\n')
+        self.assertEqual(
+            ["ok: the server listens on this machine only, so nobody writes to its postmasters"],
+            lines(check_addresses(situation(config, missing=["postmaster@example.org"]))),
         )
