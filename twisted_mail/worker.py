@@ -37,6 +37,7 @@ from twisted_mail.protocols.limits import SharedCounts
 from twisted_mail.protocols.tls import Certificates
 from twisted_mail.resources import raise_descriptor_limit, return_large_blocks, return_what_is_free
 from twisted_mail.serving import Serving
+from twisted_mail.settings import ConfigError
 from twisted_mail.workers import COMMITTER, COUNTS, DRAIN, NEWS, READY, RELOAD, Startup
 
 REMEMBER = "remember"
@@ -120,8 +121,9 @@ def main() -> None:
     def drain() -> None:
         end(serving.drain).addBoth(lambda result: wire.end())
 
+    failures: list[Failure] = []
     opening = Deferred.fromCoroutine(serving.open())
-    opening.addCallbacks(lambda result: wire.say_ready(), _cannot_open, errbackArgs=(reactor,))
+    opening.addCallbacks(lambda result: wire.say_ready(), _cannot_open, errbackArgs=(reactor, failures))
     opening.addCallback(lambda result: return_what_is_free())
     reactor.addSystemEventTrigger("before", "shutdown", end, serving.close)
     reactor.addSystemEventTrigger("after", "shutdown", committer.stop)
@@ -135,6 +137,8 @@ def main() -> None:
         lambda number, frame: reactor.callFromThread(wire.end),
     )
     reactor.run()
+    if failures:
+        raise SystemExit(1)
 
 
 def _first_line() -> bytes:
@@ -162,9 +166,14 @@ def _nothing() -> None:
     """Nothing can be reloaded yet."""
 
 
-def _cannot_open(failure: Failure, reactor: ReactorBase) -> None:
-    Logger().failure("a worker cannot serve", failure)
-    reactor.stop()
+def _cannot_open(failure: Failure, reactor: ReactorBase, failures: list[Failure]) -> None:
+    """Ends the process, which tells its parent."""
+    failures.append(failure)
+    if failure.check(ConfigError):
+        Logger().error("a worker cannot serve: {reason}", reason=failure.getErrorMessage())
+    else:
+        Logger().failure("a worker cannot serve", failure)
+    reactor.callWhenRunning(reactor.stop)
 
 
 if __name__ == "__main__":

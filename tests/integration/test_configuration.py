@@ -146,10 +146,12 @@ def test_a_kind_of_endpoint_that_nobody_knows(server: ServerProcess) -> None:
     assert f"{server.config}, line {line}: listen.pop3: " in refused(server)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_an_endpoint_that_fails_later_ends_the_start_with_status_1(
-    server: ServerProcess, command: Sequence[str]
+    server: ServerProcess, command: Sequence[str], workers: int
 ) -> None:
+    server.config.write_text(f"workers = {workers}\n" + server.config.read_text())
     line = spoil(server, f"tcp:{server.ports.pop3}:interface=127.0.0.1", "systemd:domain=INET:name=pop3")
     done = subprocess.run(
         [program(command[0]), *command[1:], "--config", str(server.config)],
@@ -160,7 +162,10 @@ def test_an_endpoint_that_fails_later_ends_the_start_with_status_1(
         cwd=server.folder,
     )
     assert done.returncode == 1
-    assert f"cannot start: {server.config}, line {line}: listen.pop3: cannot listen: " in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert f"{server.config}, line {line}: listen.pop3: cannot listen: " in said
+    assert "cannot start: " in said
+    assert "Traceback" not in said
 
 
 def test_a_data_directory_that_cannot_be_made(server: ServerProcess) -> None:
