@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 from cryptography import x509
+from twisted.application.service import IServiceMaker
 from twisted.trial.unittest import TestCase
 
 from tests.cli.test_main import CommandCase
@@ -107,6 +108,14 @@ class InitTests(InitCase):
         self.assertEqual(expected, said[: len(expected)])
         self.assertLess(said.index("certbot certonly"), said.index("systemctl enable --now"))
         self.assertNotIn("A secret", said)
+
+    def test_plugins_are_remembered_for_a_server_that_may_not_write_that_down(self) -> None:
+        looked: list[object] = []
+        self.patch(init, "getPlugins", lambda kind: [looked.append(kind)])
+        self.init("--dry-run")
+        self.assertEqual([], looked)
+        self.init()
+        self.assertEqual([IServiceMaker], looked)
 
     def test_configuration_shows_every_option_and_can_be_loaded(self) -> None:
         self.init()

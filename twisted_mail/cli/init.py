@@ -8,6 +8,9 @@ import os
 import sys
 from importlib.util import find_spec
 
+from twisted.application.service import IServiceMaker
+from twisted.plugin import getPlugins
+
 from twisted_mail.auth.names import account_address, domain_name
 from twisted_mail.cli.asking import add_password_option, read_password
 from twisted_mail.cli.commandline import CommandError, Parser, be_command
@@ -51,7 +54,13 @@ def init(arguments: argparse.Namespace) -> None:
     check_nothing_is_there(new)
     if not arguments.dry_run:
         make(new, read_password(arguments, new.account))
+        _remember_plugins()
     _show(new, arguments.dry_run)
+
+
+def _remember_plugins() -> None:
+    """Have Twisted write its list of plugins, for the server: its user may not, and says so at each start."""
+    list(getPlugins(IServiceMaker))
 
 
 def _config_path(arguments: argparse.Namespace) -> str:

@@ -360,6 +360,10 @@ class ConnectionFactory(Factory):
         self._crowd.add(connection)
         return connection
 
+    def logPrefix(self) -> str:
+        """How Twisted's log names it, as in `smtp starting on 25`."""
+        return self._listener.service or type(self).__name__
+
     def startFactory(self) -> None:
         self._crowd.start()
 
