@@ -6,9 +6,9 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.auth.database import Database
+from twisted_mail.auth.database import NOTICED_AFTER, Database
 from twisted_mail.auth.directory import Directory
-from twisted_mail.auth.quotas import QUOTA, REMEMBERED, TOTAL, UNLIMITED, Quotas
+from twisted_mail.auth.quotas import QUOTA, TOTAL, UNLIMITED, Quotas
 from twisted_mail.smtp.address import Address
 
 ALICE = Address("alice", "example.org")
@@ -46,9 +46,9 @@ class QuotaTests(SynchronousTestCase):
         self.assertEqual((1000, [None, None]), (self.quotas.of_domain("example.org"), self.both()))
         self.assertTrue(self.quotas.exist())
 
-    def test_the_first_quota_is_seen_within_a_second(self) -> None:
+    def test_the_first_quota_is_seen_at_the_next_look(self) -> None:
         self.assertFalse(self.quotas.exist())
         self.directory.set_domain_attributes("example.org", {QUOTA: "1000"})
         self.assertFalse(self.quotas.exist())
-        self.now += REMEMBERED
+        self.now += NOTICED_AFTER
         self.assertTrue(self.quotas.exist())

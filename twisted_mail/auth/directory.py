@@ -88,7 +88,7 @@ class Directory:
         self.aliases = Aliases(self._database)
         self.app_passwords = AppPasswords(self._database)
         self.terms = AccountTerms(self._database, clock)
-        self.quotas = Quotas(self._database)
+        self.quotas = Quotas(self._database, clock)
         keys = dict(self._select("SELECT name, octets FROM server_key").fetchall())
         self._salt_key = keys["salt"]
         self.srs_key: bytes = keys["srs"]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from twisted_mail.auth.database import Database
+from twisted_mail.auth.remembered import Remembered
 from twisted_mail.smtp.address import Address
 
 QUOTA = "quota"
@@ -14,9 +15,6 @@ TOTAL = "total-quota"
 """Name of an attribute of domains: for all their mailboxes together.  Octets on disk."""
 UNLIMITED = "0"
 """The value for an account that has no limit, whatever its domain says."""
-
-REMEMBERED = 1.0
-"""Seconds for which it is remembered that nobody has a quota: the first one acts that much later."""
 
 _ANY = (
     "SELECT EXISTS (SELECT 1 FROM account_attribute WHERE name = ?1)"
@@ -33,17 +31,14 @@ class Quotas:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._select = database.select
-        self._clock = clock
-        self._any = False
-        self._asked: float | None = None
+        self._exist = Remembered[None, bool](database, self._ask_for_any, clock)
 
     def exist(self) -> bool:
         """Whether anybody has one.  Costs next to nothing: it is asked for each message."""
-        now = self._clock()
-        if self._asked is None or now >= self._asked + REMEMBERED:
-            self._asked = now
-            self._any = self._select(_ANY, (QUOTA, TOTAL)).fetchall() == [(1,)]
-        return self._any
+        return self._exist(None)
+
+    def _ask_for_any(self, everybody: None) -> bool:
+        return self._select(_ANY, (QUOTA, TOTAL)).fetchall() == [(1,)]
 
     def of(self, account: Address) -> int | None:
         """Octets; None: no limit."""
