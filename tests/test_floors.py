@@ -16,6 +16,7 @@ STANDARDS = {
     "message",
     "rules",
     "units",
+    "printable",
     "framing",
     "logline",
     "transcript",

@@ -20,6 +20,7 @@ from twisted_mail.cli.tables import Row, print_rows, timestamp
 from twisted_mail.config import Config
 from twisted_mail.ownership import acting_as, owner_of
 from twisted_mail.pickup import pickup_folder
+from twisted_mail.printable import printable
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import NEVER, QueuedRecipient, QueueEntry
 from twisted_mail.queue.envelope import EnvelopeError, encode
@@ -246,7 +247,7 @@ def _row(entry: QueueEntry) -> Row:
         "queued": timestamp(int(entry.created)),
         "due": "held" if entry.due >= NEVER else timestamp(int(entry.due)),
         "attempts": max((each.attempts for each in waiting), default=0),
-        "last": "" if last is None else _printable(str(last.reply)),
+        "last": "" if last is None else printable(str(last.reply)),
     }
 
 
@@ -261,12 +262,7 @@ def _recipient_lines(each: QueuedRecipient) -> list[str]:
         by = each.last.host or "this server"
         lines.append(f"  {timestamp(int(each.last.at))} {by}: {each.last.reply}")
         lines += [f"    {line}" for line in each.last.dialogue.splitlines()]
-    return [_printable(line) for line in lines]
-
-
-def _printable(text: str) -> str:
-    """What another server said must not move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return [printable(line) for line in lines]
 
 
 def _count(number: int) -> str:

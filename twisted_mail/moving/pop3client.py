@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from twisted_mail.framing import DotDecoder
 from twisted_mail.moving.letter import MovingError
+from twisted_mail.printable import printable
 
 PATIENCE = 60.0
 """Seconds for each piece: a server may have to look through a large mailbox first."""
@@ -180,7 +181,7 @@ class POP3Client:
                 raise MovingError(f"{self._name} does not speak POP3; check the port")
             self._held += self._receive()
         line, _, self._held = self._held.partition(b"\n")
-        text = "".join(each if each.isprintable() else "?" for each in line.decode("utf-8", "replace").rstrip("\r"))
+        text = printable(line.decode("utf-8", "replace").rstrip("\r"))
         if not text.startswith("+OK"):
             raise _Refused(f"{self._name} answered {called} with: {text[:200]}")
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted_mail.policy.aggregate import LONGEST_TEXT, ReportError
+from twisted_mail.printable import printable
 
 MAX_POLICIES = 10_000
 
@@ -133,4 +134,4 @@ def _results(report: Mapping[str, Any]) -> Iterator[TLSResult]:
 
 
 def _line(value: object) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(value))[:LONGEST_TEXT]
+    return printable(str(value))[:LONGEST_TEXT]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted_mail.pop3.texts import Text, text_of
 from twisted_mail.pop3.translations import ENGLISH
+from twisted_mail.printable import printable
 from twisted_mail.transcript import Transcript
 
 _MESSAGE = b"[the message]"
@@ -40,7 +41,7 @@ class Replies:
 
     def accept(self, text: Text, **values: object) -> None:
         """+OK with a text."""
-        self.say(f"+OK {one_line(self.language.say(text, **values))}\r\n".encode())
+        self.say(f"+OK {printable(self.language.say(text, **values))}\r\n".encode())
 
     def announce(self, octets: int) -> None:
         """+OK before a message of so many."""
@@ -60,7 +61,7 @@ class Replies:
 
     def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
         """-ERR with its text, and perhaps one *more*.  Returns the line."""
-        text = one_line(self.language.say(error.text, **error.values))
+        text = printable(self.language.say(error.text, **error.values))
         if and_more:
             text = f"{text}. {self.language.say(and_more)}"
         line = f"-ERR [{error.code}] {text}" if error.code else f"-ERR {text}"
@@ -81,8 +82,3 @@ class Replies:
         """What is to be sent now."""
         octets, self._octets, self.size = self._octets, [], 0
         return octets[0] if len(octets) == 1 else b"".join(octets)
-
-
-def one_line(text: str) -> str:
-    """*text* without what would end the line or disturb a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

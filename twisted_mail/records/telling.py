@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from twisted_mail.printable import printable
 from twisted_mail.records.journal import Record
 from twisted_mail.records.search import time_of
 from twisted_mail.records.story import Story
@@ -59,17 +60,13 @@ def record_lines(record: Record) -> list[str]:
     lines = [f"  {moment(time_of(record))}  {tell(record)}"]
     for name in ("dialogue", "error"):
         if said := record.get(name):
-            lines += [f"      | {_shown(line)}" for line in str(said).splitlines()]
+            lines += [f"      | {printable(line)}" for line in str(said).splitlines()]
     return lines
 
 
 def moment(seconds: float) -> str:
     """`2026-11-21 05:10:03.123`, UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def _shown(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _accepted(w: _Words) -> str:

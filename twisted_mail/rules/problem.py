@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from twisted_mail.printable import printable
+
 
 class Problem(ValueError):
     """One line: what cannot be shown in it is a question mark."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("".join(character if character.isprintable() else "?" for character in text))
+        super().__init__(printable(text))

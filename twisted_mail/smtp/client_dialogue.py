@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 
+from twisted_mail.printable import printable
+
 MAX_LINES = 300
 """Lines that are kept: the last ones."""
 SHOWN_LINES = 40
@@ -52,5 +54,4 @@ class Dialogue:
 
 
 def _shown(line: str) -> str:
-    text = line if len(line) <= MAX_LENGTH else f"{line[:MAX_LENGTH]}..."
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    return printable(line if len(line) <= MAX_LENGTH else f"{line[:MAX_LENGTH]}...")

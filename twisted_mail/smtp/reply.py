@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from twisted_mail.printable import printable
+
 REMEMBERED = 256
 """Replies whose octets need not be made again: most are the same in each dialogue."""
 
@@ -45,7 +47,7 @@ def _encoded(code: int, detail: str, text: str) -> bytes:
     prefix = f"{code // 100}.{detail} " if detail else ""
     if text.isprintable():
         return f"{code} {prefix}{text}\r\n".encode()
-    *lines, last = ["".join(c if c.isprintable() else "?" for c in line) for line in text.split("\n")]
+    *lines, last = map(printable, text.split("\n"))
     first = "".join(f"{code}-{prefix}{line}\r\n" for line in lines)
     return f"{first}{code} {prefix}{last}\r\n".encode()
 

@@ -12,6 +12,7 @@ from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, o
 from twisted_mail.cli.dialogue import TCPWire
 from twisted_mail.cli.reaching import host_of, unverified_context
 from twisted_mail.config import Config, ListenAddress
+from twisted_mail.printable import printable
 
 PATIENCE = 5.0
 """Seconds to wait for a greeting, on top of the delay that the server has been told to make."""
@@ -61,7 +62,7 @@ def _check(situation: Situation, name: str, address: ListenAddress) -> Finding:
         return fault(f"{what} does not answer ({error.strerror or error})", situation.start)
     expected = _GREETINGS.get(name, b"")
     if not line.startswith(expected):
-        said = f'says "{_printable(line)}"' if line else "closes the connection"
+        said = f'says "{_shown(line)}"' if line else "closes the connection"
         return fault(f"{what} {said} instead of a greeting", f"ss -ltnp 'sport = {address.port}'")
     return ok(f"{what} answers")
 
@@ -88,6 +89,5 @@ def _check_path(what: str, address: ListenAddress, start: str) -> Finding:
     return ok(f"{what} answers")
 
 
-def _printable(line: bytes) -> str:
-    text = line[:60].decode("ascii", "replace").rstrip()
-    return "".join(character if character.isprintable() else "?" for character in text)
+def _shown(line: bytes) -> str:
+    return printable(line[:60].decode("ascii", "replace").rstrip())

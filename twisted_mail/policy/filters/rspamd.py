@@ -19,6 +19,7 @@ from twisted_mail.filecontents import SpilledBody
 from twisted_mail.message.evidence import ENOUGH, Evidence
 from twisted_mail.message.header import without_field
 from twisted_mail.policy.filters.contract import FilterFailed, Inspection, Mail, in_time
+from twisted_mail.printable import printable
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
@@ -89,8 +90,8 @@ class Rspamd:
             "Queue-Id": mail.message.id,
             "MTA-Name": self._hostname,
         }
-        found = {name: [_one_line(text)] for name, text in texts.items() if text}
-        return found | {"Rcpt": [_one_line(str(each.address)) for each in mail.recipients]}
+        found = {name: [printable(text)] for name, text in texts.items() if text}
+        return found | {"Rcpt": [printable(str(each.address)) for each in mail.recipients]}
 
 
 class _Check:
@@ -107,7 +108,7 @@ class _Check:
         if (refusal := REFUSALS.get(action)) is not None:
             said = found.get("messages")
             words = said.get("smtp_message") if isinstance(said, dict) else None
-            raise SMTPError(replace(refusal, text=_one_line(words)) if isinstance(words, str) and words else refusal)
+            raise SMTPError(replace(refusal, text=printable(words)) if isinstance(words, str) and words else refusal)
         try:
             changed = _marked(mail.message, found)
         except (TypeError, AttributeError, KeyError, ValueError) as error:
@@ -188,7 +189,3 @@ def _field(name: str, value: str) -> bytes:
         raise ValueError("no name of a field")
     first, *more = [line.strip() for line in value.splitlines() if line.strip()] or [""]
     return "\n\t".join([f"{name}: {first}", *more]).encode() + b"\n"
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
