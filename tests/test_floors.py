@@ -1,8 +1,9 @@
-"""The import table of DESIGN, section 2: imports go only downward, rooms never import one another."""
+"""The table of floors in docs/architecture.md: imports go only downward, rooms never import one another."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -33,21 +34,19 @@ STANDARDS = {
     "networks",
 }
 CONTRACTS = {
-    *(
-        "interfaces",
-        "durable",
-        "committing",
-        "filecontents",
-        "syncing",
-        "sharedfile",
-        "eventlog",
-        "content",
-        "wrapping",
-        "forgetful",
-        "notices",
-        "affairs",
-        "tlsoutcome",
-    ),
+    "interfaces",
+    "durable",
+    "committing",
+    "filecontents",
+    "syncing",
+    "sharedfile",
+    "eventlog",
+    "content",
+    "wrapping",
+    "forgetful",
+    "notices",
+    "affairs",
+    "tlsoutcome",
 }
 WIRES = {"protocols"}
 ROOMS = {"auth", "delivery", "mailbox", "queue", "policy", "web", "records"}
@@ -101,6 +100,8 @@ HOUSE = {
     "testing",
 }
 
+ARCHITECTURE = PACKAGE.parent / "docs" / "architecture.md"
+
 MAY_IMPORT: dict[str, set[str]] = {}
 for _floor, _below in (
     (STANDARDS, STANDARDS),
@@ -146,6 +147,11 @@ def unit_of(path: Path) -> str:
 class FloorTests(TestCase):
     def test_every_module_has_a_floor(self) -> None:
         self.assertEqual([], [str(p) for p in modules() if unit_of(p) not in MAY_IMPORT])
+
+    def test_the_architecture_names_every_module_on_its_floor(self) -> None:
+        rows = dict(re.findall(r"^\| (\d) \w+ \| (.*?) \|", ARCHITECTURE.read_text(), re.MULTILINE))
+        told = {number: {name.rstrip("/") for name in re.findall("`(.+?)`", what)} for number, what in rows.items()}
+        self.assertEqual({"1": STANDARDS, "2": CONTRACTS, "3": WIRES, "4": ROOMS, "5": HOUSE}, told)
 
     def test_imports_go_only_downward(self) -> None:
         wrong = []

@@ -1,6 +1,6 @@
 """Who may do what, put together: how people prove who they are, and a portal for each service of [listen].
 
-The avatars are the policy (DESIGN, section 1.5): what a portal gives is what its client may do.
+The avatars are the policy (idea 4 of docs/architecture.md): what a portal gives is what its client may do.
 """
 
 from __future__ import annotations

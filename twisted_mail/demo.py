@@ -1,4 +1,4 @@
-"""Demo mode: what a first start without configuration needs, made once and reused (DESIGN, section 6).
+"""Demo mode: what a first start without configuration needs, made once and reused.
 
 A data directory, a CA and a certificate of its own, and the account demo@localhost with a password that is shown once.
 """

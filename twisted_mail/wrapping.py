@@ -1,4 +1,4 @@
-"""What a filter is made of: a target around a target, a delivery around a delivery (DESIGN, section 1.4).
+"""What a filter is made of: a target around a target, a delivery around a delivery (idea 3 of docs/architecture.md).
 
 A filter overrides `FilterDelivery.add_recipient` to refuse recipients, and `rewrite` to refuse or change the message.
 `MessageFilter` is for filters that are plugins: it overrides those hooks that it needs.

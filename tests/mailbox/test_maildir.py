@@ -14,7 +14,7 @@ from twisted_mail.message.downgrade import MAX_HEADER, header_in_ascii
 
 OURS = "1700000000.018bcfe5687c7a3f9d2e1b4a5c6d7e8f.mx.example"
 
-# file name -> its unique-id; None: a digest.  These rows are a promise: see DESIGN, section 6
+# file name -> its unique-id; None: a digest.  A promise: if a row changed, every client would download all mail again
 UIDS: tuple[tuple[str, str | None], ...] = (
     (f"{OURS},S=100,W=110", OURS),
     (f"{OURS},S=100,W=110:2,S", OURS),
