@@ -28,6 +28,9 @@ from twisted_mail.tlsoutcome import NO_POLICY, Published
 
 # ---- a message on its way
 
+Results = Mapping[Recipient, SMTPError | None]
+"""What becomes of a message, by recipient: None where it is taken, else why it is not."""
+
 
 class IDeliveryTarget(Interface):
     """Somewhere a message can go: a policy, the router, a mailbox store, a queue.  A filter is a target around one."""
@@ -45,13 +48,13 @@ class IDelivery(Interface):
     def add_recipient(recipient: Recipient) -> Awaitable[None]:
         """Raises SMTPError: this recipient is refused, the transaction goes on."""
 
-    def prepare(message: Message) -> Awaitable[Mapping[Recipient, SMTPError | None]]:
+    def prepare(message: Message) -> Awaitable[Results]:
         """Do all that can fail (write, sync).  None means: mine, once committed."""
 
     def commit() -> Awaitable[None]:
         """Make it real (rename, sync the directory).  Raises SMTPError if that failed after all."""
 
-    def deliver(message: Message) -> Awaitable[Mapping[Recipient, SMTPError | None]]:
+    def deliver(message: Message) -> Awaitable[Results]:
         """`prepare` and `commit` in one: for a caller that has no second target to keep in step.
 
         A target does both with a single wait for its disk where it can.  None means: on disk, for good.

@@ -6,13 +6,13 @@ A filter overrides `FilterDelivery.add_recipient` to refuse recipients, and `rew
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IMessageFilter
+from twisted_mail.interfaces import IDelivery, IMessageFilter, Results
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -32,13 +32,13 @@ class FilterDelivery:
     def add_recipient(self, recipient: Recipient) -> Awaitable[None]:
         return self._inner.add_recipient(recipient)
 
-    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def prepare(self, message: Message) -> Results:
         return await self._inner.prepare(await self.rewrite(message))
 
     def commit(self) -> Awaitable[None]:
         return self._inner.commit()
 
-    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def deliver(self, message: Message) -> Results:
         return await self._inner.deliver(await self.rewrite(message))
 
     def abort(self) -> None:

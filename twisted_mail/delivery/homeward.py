@@ -6,17 +6,15 @@ so that doing it twice after a crash leaves one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, IUsers
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, IUsers, Results
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 @implementer(IDeliveryTarget)

@@ -7,13 +7,12 @@ targets had taken the message, that one gets it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -52,7 +51,7 @@ class _OneByOneDelivery(FilterDelivery):
         await self._inner.add_recipient(recipient)
         self._recipients.append(recipient)
 
-    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def deliver(self, message: Message) -> Results:
         try:
             results = await self._inner.deliver(message)
         except SMTPError as error:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 @implementer(IDeliveryTarget)

@@ -9,7 +9,7 @@ by the queue, or by that server.  A report that cannot be written costs the mess
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.delivery.router import RoutedDelivery, Router, Unreached
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.message.dsn import Action, RecipientReport, Report
 from twisted_mail.message.identifier import message_id
 from twisted_mail.notices import send_report
@@ -27,8 +27,6 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.wrapping import FilterDelivery
-
-Results = Mapping[Recipient, SMTPError | None]
 
 _DONE = Reply(250, "0.0", "")
 

@@ -7,7 +7,7 @@ a later attempt may make a second copy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from twisted.logger import Logger
@@ -28,6 +28,7 @@ from twisted_mail.interfaces import (
     IWitness,
     MailHost,
     RemoteRefusal,
+    Results,
 )
 from twisted_mail.message.header import waives_tls
 from twisted_mail.protocols.destination import Destination, TLSUse
@@ -36,8 +37,6 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.tlsoutcome import TLSOutcome
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 @implementer(IWitness)

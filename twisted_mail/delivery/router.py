@@ -8,7 +8,7 @@ them or to none: with several, all prepare before one commits.  (A commit that f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from twisted_mail.interfaces import (
     IRoom,
     IUsers,
     NoSuchUser,
+    Results,
     UserDisabled,
     Way,
 )
@@ -32,8 +33,6 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient, RecipientOptions
 from twisted_mail.smtp.reply import Reply, SMTPError
 from twisted_mail.wrapping import Parts, deliver_all, prepare_all
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 @implementer(IDeliveryTarget)

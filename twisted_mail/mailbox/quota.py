@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRoom
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRoom, Results
 from twisted_mail.mailbox.domainusage import DomainUsages
 from twisted_mail.mailbox.limit import Limit
 from twisted_mail.mailbox.quotanotice import (
@@ -35,8 +35,6 @@ from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
 from twisted_mail.wrapping import FilterDelivery
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 class Quotas(Protocol):

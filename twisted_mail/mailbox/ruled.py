@@ -8,7 +8,7 @@ last, when the message is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.mailbox.answering import Answers
 from twisted_mail.mailbox.wishes import NONE, WishReader
 from twisted_mail.message.header import visited
@@ -30,8 +30,6 @@ from twisted_mail.wrapping import prepare_all
 
 MAX_VISITED = 5
 """Delivered-To fields with which a message goes on; each account that sends on adds one."""
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 class Forward(Protocol):

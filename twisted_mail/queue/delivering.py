@@ -6,7 +6,7 @@ and the end of the connection took its reply, nobody knows, and it is sent again
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal, Results
 from twisted_mail.queue.entry import NO_ANSWER, LastAttempt, QueueEntry
 from twisted_mail.smtp.envelope import MailOptions, Overdue, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -39,7 +39,7 @@ class Contact(Enum):
 class Outcome:
     """What became of an attempt."""
 
-    results: Mapping[Recipient, SMTPError | None]
+    results: Results
     """Has every recipient."""
     reports_success: AbstractSet[Recipient] = frozenset()
     """See IRelayDelivery."""

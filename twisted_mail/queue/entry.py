@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from twisted_mail.interfaces import RemoteRefusal
+from twisted_mail.interfaces import RemoteRefusal, Results
 from twisted_mail.queue.retry import RetryPolicies
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Notify, Origin, Overdue, Recipient
@@ -153,7 +153,7 @@ class QueueEntry:
             times.append(self.report.due)
         return min(times, default=0.0)
 
-    def after_attempt(self, results: Mapping[Recipient, SMTPError | None], situation: Situation) -> QueueEntry:
+    def after_attempt(self, results: Results, situation: Situation) -> QueueEntry:
         """With what became of the recipients that are keys of *results*."""
         deadline = self.deadline or 0.0
 

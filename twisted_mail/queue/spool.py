@@ -17,7 +17,7 @@ so that a crash halfway leaves a body to be swept, never a message that is sent 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ from twisted_mail.durable import (
     make_directory_of,
 )
 from twisted_mail.filecontents import Octets, SpilledBody
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.queue import requests
 from twisted_mail.queue.entry import QueuedRecipient, QueueEntry, release_time
 from twisted_mail.queue.envelope import EnvelopeError, decode, encode
@@ -252,7 +252,7 @@ class _SpoolDelivery:
     async def add_recipient(self, recipient: Recipient) -> None:
         self._recipients.setdefault(recipient.address, []).append(recipient)
 
-    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def prepare(self, message: Message) -> Results:
         self._prepared = self._new(message)
         return self._for_each(await self._run(self._prepared[1], Phase.PREPARE))
 
@@ -263,7 +263,7 @@ class _SpoolDelivery:
             raise refusal
         self._spool.arrived(entry)
 
-    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def deliver(self, message: Message) -> Results:
         entry, job = self._new(message)
         refusal = await self._run(job, Phase.BOTH)
         if refusal is None:
@@ -280,7 +280,7 @@ class _SpoolDelivery:
         recipients = (several[0] for several in self._recipients.values())
         return self._spool.addition(self._envelope, recipients, message)
 
-    def _for_each(self, refusal: SMTPError | None) -> Mapping[Recipient, SMTPError | None]:
+    def _for_each(self, refusal: SMTPError | None) -> Results:
         return {recipient: refusal for several in self._recipients.values() for recipient in several}
 
     async def _run(self, job: Job, phase: Phase) -> SMTPError | None:

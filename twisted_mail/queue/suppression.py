@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IRelayDelivery, RemoteRefusal, Results
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
 from twisted_mail.smtp.reply import SMTPError
@@ -151,7 +151,7 @@ class Suppressing:
         )
         return SMTPError.of(550, "0.0", text)
 
-    def note(self, results: Mapping[Recipient, SMTPError | None]) -> None:
+    def note(self, results: Results) -> None:
         """What other servers have said."""
         for recipient, error in results.items():
             try:
@@ -199,12 +199,12 @@ class _SuppressingDelivery:
             raise refusal
         await self._inner.add_recipient(recipient)
 
-    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def deliver(self, message: Message) -> Results:
         results = await self._inner.deliver(message)
         self._target.note(results)
         return results
 
-    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def prepare(self, message: Message) -> Results:
         return await self._inner.prepare(message)
 
     async def commit(self) -> None:

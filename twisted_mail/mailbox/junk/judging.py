@@ -18,22 +18,19 @@ from zope.interface import implementer
 
 from twisted_mail.content import Blocking, Message
 from twisted_mail.forgetful import Forgetful
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.mailbox.junk.memory import opened_memory, size_of
 from twisted_mail.mailbox.junk.opinion import Opinion, evidence_of, is_trained, opinion_of
 from twisted_mail.mailbox.junk.texts import MAX_OCTETS
 from twisted_mail.mailbox.junk.words import words_of
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
-from twisted_mail.smtp.reply import SMTPError
 from twisted_mail.wrapping import Parts, deliver_all, prepare_all
 
 REMEMBERED = 5.0
 """Seconds for which it is remembered whether an account's filter says anything."""
 MAX_REMEMBERED = 100_000
 """Accounts: some 20 MB."""
-
-Results = Mapping[Recipient, SMTPError | None]
 
 
 class Filters:

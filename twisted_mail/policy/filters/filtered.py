@@ -6,7 +6,7 @@ changed the envelope, the delivery is opened anew with what is left.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.interfaces import IDelivery, IDeliveryTarget
+from twisted_mail.interfaces import IDelivery, IDeliveryTarget, Results
 from twisted_mail.policy.filters.contract import Filter, FilterFailed, Inspection, Mail
 from twisted_mail.smtp.address import Address
 from twisted_mail.smtp.envelope import MailOptions, Origin, Recipient
@@ -106,7 +106,7 @@ class _FilteredDelivery:
             await self._ask(stage, inspection.recipient(recipient), None)
         self._recipients.append(recipient)
 
-    async def prepare(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def prepare(self, message: Message) -> Results:
         inner, message = await self._passed(message)
         return self._answers({} if inner is None else await inner.prepare(message))
 
@@ -114,7 +114,7 @@ class _FilteredDelivery:
         if self._inner is not None:
             await self._inner.commit()
 
-    async def deliver(self, message: Message) -> Mapping[Recipient, SMTPError | None]:
+    async def deliver(self, message: Message) -> Results:
         inner, message = await self._passed(message)
         return self._answers({} if inner is None else await inner.deliver(message))
 
@@ -151,7 +151,7 @@ class _FilteredDelivery:
             await self._inner.add_recipient(recipient)
         self._known = list(mail.recipients)
 
-    def _answers(self, answers: Mapping[Recipient, SMTPError | None]) -> Mapping[Recipient, SMTPError | None]:
+    def _answers(self, answers: Results) -> Results:
         """For the recipients that the client has named.  One whom a filter put in their place may refuse, too."""
         added = [error for recipient, error in answers.items() if recipient not in self._recipients and error]
         replaced = next(iter(added), None)
