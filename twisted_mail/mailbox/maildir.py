@@ -181,6 +181,11 @@ def scan(maildir: str) -> list[str]:
     return [f"cur/{name}" if name in in_cur else f"new/{name}" for name in names]
 
 
+def opener(path: str, flags: int) -> int:
+    """For `open`: where another program has put a pipe or a link, it is neither waited for nor followed."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def total(maildir: str) -> tuple[int, int]:
     """How many messages there are, and their octets on the wire; on disk, of those that do not say.  Raises OSError."""
     paths = scan(maildir)

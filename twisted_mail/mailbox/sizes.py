@@ -70,14 +70,10 @@ def count_wire_size(pieces: Iterable[bytes]) -> int:
 def _count(path: str) -> int | None:
     """None: the file is gone or cannot be read."""
     try:
-        with open(path, "rb", buffering=0, opener=_open_regular) as file:
+        with open(path, "rb", buffering=0, opener=maildir.opener) as file:
             return count_wire_size(iter(lambda: file.read(MEMORY_BOUND), b""))
     except OSError:
         return None
-
-
-def _open_regular(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _save(path: str, remembered: Mapping[str, int], known: Mapping[str, int], written: Mapping[str, int]) -> None:

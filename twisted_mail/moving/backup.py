@@ -326,7 +326,7 @@ def _copy(source: str, target: str) -> tuple[int, str]:
     """Octets and SHA-256.  Raises FileNotFoundError: it has gone."""
     digest, size = sha256(), 0
     with (
-        open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as reading,
+        open(source, "rb", buffering=0, opener=maildir.opener) as reading,
         open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as writing,
     ):
         while piece := reading.read(_PIECE):

@@ -124,7 +124,7 @@ def subfolders(path: str) -> list[str]:
 
 
 def _read(path: str) -> tuple[bytes, float]:
-    with open(path, "rb", opener=_open_regular) as file:
+    with open(path, "rb", opener=maildir.opener) as file:
         modified = os.fstat(file.fileno()).st_mtime
         octets = file.read()
     for beginning, decompress in _COMPRESSED:
@@ -140,7 +140,3 @@ def _moved(folder: str, relative: str) -> str:
         if maildir.without_flags(maildir.name_of(found)) == key:
             return found
     raise FileNotFoundError(relative)
-
-
-def _open_regular(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -68,7 +68,7 @@ def pass_on(verdicts: IVerdicts, account: Address, heard: Iterable[Heard]) -> No
 
 def read_beginning(path: str, limit: int = MAX_OCTETS) -> bytes:
     """The first octets of a message, as many as are looked at, LF line ends.  Raises OSError."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=maildir.opener) as file:
         return file.read(limit).replace(b"\r\n", b"\n")
 
 
