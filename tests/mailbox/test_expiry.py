@@ -11,7 +11,7 @@ from twisted_mail.framing import wire_size
 from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.expiry import AHEAD, FILE_NAME, NOTICE, Announced, Mailbox, Plan, expire, load, make_plan
-from twisted_mail.mailbox.expirynotice import MAX_LISTED
+from twisted_mail.mailbox.expirynotice import MAX_LISTED, Going, notice
 from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.undo import restore, undoable
@@ -194,6 +194,13 @@ class ExpiryTests(MaildirTestCase):
         text = self.notice(*old).decode()
         for words in strange.values():
             self.assertIn(f"  {words}\n", text)
+
+    def test_announcement_does_not_follow_a_link_in_the_place_of_a_message(self) -> None:
+        link = f"{self.path}/new/link"
+        os.symlink(os.path.abspath(f"{self.path}/{self.put_aged(29)}"), link)
+        text = notice("0" * 32, self.mailbox.account, "mx.example", STAY, [Going(NOW, link)])
+        assert isinstance(text.body, bytes)
+        self.assertIn(b"  (cannot be read)\n", text.body)
 
     def test_time_bounds_are_as_the_announcement_says(self) -> None:
         self.assertEqual((DAY, 7 * DAY), (NOTICE, AHEAD))

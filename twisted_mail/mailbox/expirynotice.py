@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from itertools import islice
 
 from twisted_mail.content import Message
+from twisted_mail.mailbox import maildir
 from twisted_mail.message.header import fields, header_size
 from twisted_mail.message.identifier import milliseconds_of
 from twisted_mail.smtp.address import Address
@@ -81,8 +82,7 @@ def _day(seconds: int) -> str:
 def _description(path: str) -> str:
     """From and Subject, as far as they can be read."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(_HEAD).replace(b"\r\n", b"\n")
+        text = maildir.read_beginning(path, _HEAD)
     except OSError:
         return "(cannot be read)"
     found = dict(fields(text[: header_size(text)]))

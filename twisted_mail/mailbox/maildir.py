@@ -186,6 +186,12 @@ def opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
+def read_beginning(path: str, octets: int) -> bytes:
+    """As many of a message as are looked at, LF line ends.  Raises OSError."""
+    with open(path, "rb", buffering=0, opener=opener) as file:
+        return file.read(octets).replace(b"\r\n", b"\n")
+
+
 def total(maildir: str) -> tuple[int, int]:
     """How many messages there are, and their octets on the wire; on disk, of those that do not say.  Raises OSError."""
     paths = scan(maildir)

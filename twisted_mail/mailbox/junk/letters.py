@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from twisted_mail.mailbox import layout, maildir
 from twisted_mail.mailbox.junk.memory import opened_memory
-from twisted_mail.mailbox.junk.moves import Heard, junk_field_of, learn_message, read_beginning
-from twisted_mail.mailbox.junk.texts import unfolded
+from twisted_mail.mailbox.junk.moves import Heard, junk_field_of, learn_message
+from twisted_mail.mailbox.junk.texts import MAX_OCTETS, unfolded
 from twisted_mail.mailbox.junk.words import identity_of
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.message.header import fields, header_size
@@ -45,7 +45,7 @@ def newest(folder: str, limit: int) -> list[Letter]:
     found = []
     for relative in reversed(maildir.scan(folder)[-limit:]):
         with suppress(FileNotFoundError):
-            found.append(_letter(maildir.name_of(relative), read_beginning(f"{folder}/{relative}", MAX_HEADER)))
+            found.append(_letter(maildir.name_of(relative), maildir.read_beginning(f"{folder}/{relative}", MAX_HEADER)))
     return found
 
 
@@ -60,7 +60,7 @@ def move(path: str, name: str, *, to_junk: bool, now: float) -> Sequence[Heard]:
     lock = MaildropLock(path, f"a move at the web page, process {os.getpid()}", is_login=False)
     try:
         relative = _found(source, name)
-        octets = read_beginning(f"{source}/{relative}")
+        octets = maildir.read_beginning(f"{source}/{relative}", MAX_OCTETS)
         new = relative if to_junk else f"new/{name}"
         grown = layout.make_maildir_of(f"{target}/{new}")
         os.link(f"{source}/{relative}", f"{target}/{new}")
@@ -83,7 +83,7 @@ def learn_inbox(path: str, limit: int, now: float) -> Sequence[Heard]:
     with opened_memory(path) as memory:
         for relative in maildir.scan(path)[-limit:]:
             with suppress(FileNotFoundError):
-                octets = read_beginning(f"{path}/{relative}")
+                octets = maildir.read_beginning(f"{path}/{relative}", MAX_OCTETS)
                 if memory.verdict(identity_of(octets[: header_size(octets)])) is None:
                     heard += learn_message(memory, octets, False, now)
     return heard

@@ -66,12 +66,6 @@ def pass_on(verdicts: IVerdicts, account: Address, heard: Iterable[Heard]) -> No
         _log.failure("what {account} said of mail is not learned for all", account=account)
 
 
-def read_beginning(path: str, limit: int = MAX_OCTETS) -> bytes:
-    """The first octets of a message, as many as are looked at, LF line ends.  Raises OSError."""
-    with open(path, "rb", buffering=0, opener=maildir.opener) as file:
-        return file.read(limit).replace(b"\r\n", b"\n")
-
-
 class _Look:
     def __init__(self, path: str, memory: Memory, now: float) -> None:
         self._path = path
@@ -95,7 +89,7 @@ class _Look:
         """In the junk folder; *new* gets the name and the message of each."""
         for relative in paths:
             with suppress(FileNotFoundError):
-                octets = read_beginning(f"{self._junk}/{relative}")
+                octets = maildir.read_beginning(f"{self._junk}/{relative}", MAX_OCTETS)
                 header = octets[: header_size(octets)]
                 new[_key(relative)] = message = identity_of(header)
                 came_as_junk = junk_field_of(header).startswith("yes")
@@ -111,7 +105,7 @@ class _Look:
             path = f"{self._path}/{relative}"
             with suppress(FileNotFoundError):
                 if _key(relative) in gone or os.stat(path).st_ctime >= since - MARGIN:
-                    octets = read_beginning(path)
+                    octets = maildir.read_beginning(path, MAX_OCTETS)
                     if _key(relative) in gone or identity_of(octets[: header_size(octets)]) in messages:
                         yield from learn_message(self._memory, octets, False, self._now)
 
