@@ -16,7 +16,7 @@ from twisted_mail.affairs import AppPasswordFacts, DeletionFacts, IOwnAffairs, L
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.checker import PasswordChecker
 from twisted_mail.auth.directory import Directory, DirectoryError
-from twisted_mail.cli.asking import password_problem
+from twisted_mail.auth.passwords import password_problem
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import IVerdicts, MaildropLocked, PasswordLogin

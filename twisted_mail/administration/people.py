@@ -13,7 +13,7 @@ from twisted_mail.administration.own import Means
 from twisted_mail.affairs import AliasFacts, DomainFacts, IPeople, MailboxFacts, Person, RefusedChange
 from twisted_mail.auth.directory import Account, Directory, DirectoryError
 from twisted_mail.auth.names import account_address, alias_address, alias_text, domain_name
-from twisted_mail.cli.asking import password_problem
+from twisted_mail.auth.passwords import password_problem
 from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.lock import holder_of
 from twisted_mail.mailbox.store import maildir_of

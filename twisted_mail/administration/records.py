@@ -8,8 +8,8 @@ from zope.interface import implementer
 
 from twisted_mail.administration.own import Means
 from twisted_mail.affairs import Happening, IRecords, Kind, StoryFacts
-from twisted_mail.cli.moments import parse_span
 from twisted_mail.records.journal import Record
+from twisted_mail.records.moments import parse_span
 from twisted_mail.records.search import between, newest, time_of
 from twisted_mail.records.story import ids_in, stories
 from twisted_mail.records.telling import tell

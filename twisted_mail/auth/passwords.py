@@ -92,6 +92,17 @@ def take_foreign_hash(text: str) -> str:
     return text if text.startswith("{") else f"{{{scheme}}}{text}"
 
 
+def password_problem(password: str) -> str | None:
+    """Why nobody could log in with it; None where they can."""
+    if not password:
+        return "the password is empty"
+    if len(password.encode(errors="replace")) > MAX_PASSWORD:
+        return f"the password is longer than {MAX_PASSWORD} octets"
+    if any(ord(character) < 32 or ord(character) == 127 or 0xD800 <= ord(character) < 0xE000 for character in password):
+        return "the password holds control characters, or is not UTF-8"
+    return None
+
+
 def plain_password(text: str) -> str | None:
     """The password behind `{PLAIN}`; None where another scheme or none stands in front."""
     match = _SCHEME.match(text)

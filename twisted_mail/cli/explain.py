@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 
 from twisted_mail.cli.commandline import CommandError, Parser, add_json, be_command
-from twisted_mail.cli.moments import parse_span
 from twisted_mail.cli.opening import configuration
 from twisted_mail.config import Config
 from twisted_mail.ownership import acting_as, owner_of
 from twisted_mail.records.journal import Record, files
+from twisted_mail.records.moments import parse_span
 from twisted_mail.records.search import between, moment_of_file
 from twisted_mail.records.story import Story, stories
 from twisted_mail.records.telling import moment, record_lines, story_lines

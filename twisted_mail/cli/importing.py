@@ -20,10 +20,10 @@ from twisted_mail.auth.names import account_address
 from twisted_mail.auth.passwords import (
     PasswordFormatError,
     is_marked_hash,
+    password_problem,
     plain_password,
     take_foreign_hash,
 )
-from twisted_mail.cli.asking import password_problem
 from twisted_mail.cli.commandline import CommandError
 from twisted_mail.cli.opening import configuration, opened_directory
 from twisted_mail.cli.progress import tracked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import TestCase
 
-from twisted_mail.cli.moments import parse_span
+from twisted_mail.records.moments import parse_span
 
 NOW = 1_795_240_000.0  # 2026-11-21 05:46:40 UTC
 START = 1_795_237_800.0  # 05:10
