@@ -21,6 +21,7 @@ from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainEr
 from zope.interface import implementer
 
 from twisted_mail.interfaces import IMXResolver, MailHost, RemoteRefusal
+from twisted_mail.protocols.dnsanswers import host_name, reason
 from twisted_mail.smtp.address import parse_address_literal
 from twisted_mail.smtp.reply import Reply
 
@@ -172,7 +173,7 @@ class MXResolver:
         """Raises RemoteRefusal, 4yz."""
         try:
             records, ttl = await self._records(self._dns.lookupMailExchange, domain, dns.MX)
-            names = sorted((record.preference, _name(record)) for record in records)
+            names = sorted((record.preference, host_name(record.name)) for record in records)
             if names and not any(name for _, name in names):
                 return self._none(556, "1.10", f"{domain} takes no mail (it says so in DNS)")  # RFC 7505 §3
             return await self._with_addresses(domain, [pair for pair in names if pair[1]] or [(0, domain)], ttl)
@@ -228,29 +229,14 @@ class MXResolver:
         except (DNSNameError, AuthoritativeDomainError) as error:
             raise NoSuchName from error
         except (DomainError, ResolverError, DeferredTimeout, OSError, ValueError) as error:
-            raise NoAnswer(_WORDS.get(type(error).__name__, type(error).__name__)) from error
+            raise NoAnswer(reason(error)) from error
         headers = [header for header in answers if header.type == kind]
         return [header.payload for header in headers], min((header.ttl for header in headers), default=TTL_BOUNDS[1])
 
 
 _Lookup = Callable[[str, Sequence[int]], Awaitable[Any]]
 
-_WORDS = {
-    "DNSServerError": "SERVFAIL",
-    "DNSQueryRefusedError": "REFUSED",
-    "DNSFormatError": "FORMERR",
-    "DNSNotImplementedError": "NOTIMP",
-    "DNSQueryTimeoutError": "no answer in time",
-    "TimeoutError": "no answer in time",
-}
-
 T = TypeVar("T")
-
-
-def _name(record: Any) -> str:
-    """The host of an MX record, in lower case; empty for the root (RFC 7505)."""
-    name: bytes = record.name.name
-    return name.decode("ascii", "replace").lower().rstrip(".")
 
 
 async def _all(questions: Iterable[Any]) -> list[Any]:

@@ -19,6 +19,7 @@ from twisted.names import dns
 from twisted.names.error import AuthoritativeDomainError, DNSNameError, DomainError, ResolverError
 
 from twisted_mail.forgetful import Forgetful
+from twisted_mail.protocols.dnsanswers import host_name, reason
 
 TIMEOUTS = (1, 3)
 """Seconds before a question is asked again, and before it is given up."""
@@ -82,11 +83,11 @@ class CachedLookups:
 
     async def mx(self, name: str) -> tuple[tuple[int, str], ...]:
         records = await self._records(dns.MX, name)
-        return tuple(sorted((record.preference, _text(record.name)) for record in records))
+        return tuple(sorted((record.preference, host_name(record.name)) for record in records))
 
     async def ptr(self, address: str) -> tuple[str, ...]:
         records = await self._records(dns.PTR, ipaddress.ip_address(address).reverse_pointer)
-        return tuple(_text(record.name) for record in records)
+        return tuple(host_name(record.name) for record in records)
 
     async def _records(self, kind: int, name: str) -> tuple[Any, ...]:
         name = name.lower().removesuffix(".")
@@ -110,7 +111,7 @@ class CachedLookups:
         except (DNSNameError, AuthoritativeDomainError):
             return (), NEGATIVE_TTL
         except _FAILURES as error:
-            raise LookupFailed(f"{name}: {_WORDS.get(type(error).__name__, type(error).__name__)}") from error
+            raise LookupFailed(f"{name}: {reason(error)}") from error
         headers = [header for header in answers if header.type == kind]
         least, most = TTL_BOUNDS
         ttl = min((header.ttl for header in headers), default=NEGATIVE_TTL)
@@ -150,21 +151,7 @@ _FAILURES = (
     *(CannotListenError, ConnectError, ConnectionClosed),  # no descriptor is left; TCP for a long answer
 )
 
-_WORDS = {
-    "DNSServerError": "SERVFAIL",
-    "DNSQueryRefusedError": "REFUSED",
-    "DNSFormatError": "FORMERR",
-    "DNSNotImplementedError": "NOTIMP",
-    "DNSQueryTimeoutError": "no answer in time",
-    "TimeoutError": "no answer in time",
-}
-
 
 def _size(record: Any) -> int:
     """Octets, roughly; every record has some besides its own."""
     return 32 + sum(map(len, record.data)) if record.TYPE == dns.TXT else 64
-
-
-def _text(name: Any) -> str:
-    octets: bytes = name.name
-    return octets.decode("ascii", "replace").lower().rstrip(".")
