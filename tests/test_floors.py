@@ -18,6 +18,7 @@ STANDARDS = {
     "rules",
     "units",
     "printable",
+    "tomltext",
     "framing",
     "logline",
     "transcript",

@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
+from twisted_mail.tomltext import syntax_problem
+
 T = TypeVar("T")
 
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
-_AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
 class ConfigError(Exception):
@@ -87,7 +88,8 @@ class SettingsFile:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(_syntax_error(path, text, str(error))) from error
+            line, problem = syntax_problem(error, text)
+            raise ConfigError(f"{path}, line {line}: {problem}") from error
         self._lines = text.splitlines()
         self._top_level: set[str] = set()
 
@@ -187,10 +189,3 @@ def _fields(cls: type[object]) -> list[Field[Any]]:
 def _section_class(setting_field: Field[Any]) -> type[object] | None:
     made_by = setting_field.default_factory
     return made_by if isinstance(made_by, type) and is_dataclass(made_by) else None
-
-
-def _syntax_error(path: str, text: str, message: str) -> str:
-    match = _AT_LINE.search(message)
-    line = int(match.group(1)) if match and match.group(1) else len(text.splitlines())
-    problem = _AT_LINE.sub("", message)
-    return f'{path}, line {line}: not valid TOML: {problem}; write key = value, with texts in "quotes"'

@@ -37,6 +37,7 @@ from twisted_mail.rules.foldername import disk_name
 from twisted_mail.rules.problem import Problem
 from twisted_mail.rules.ruleset import MAX_FORWARDS, MOST_DAYS, Mark, Reply, Rule
 from twisted_mail.smtp.address import Address, AddressError, parse_address
+from twisted_mail.tomltext import syntax_problem
 from twisted_mail.units import parse_size
 
 MAX_OCTETS = 64 * 1024
@@ -49,7 +50,6 @@ MAX_REPLY = 64 * 1024
 
 FIELD_NAME = re.compile(r"[!-9;-~]{1,80}")
 _HEADER = re.compile(r"\s*\[\[\s*[\"']?rule[\"']?\s*\]\]")
-_AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
 class RulesError(Problem):
@@ -99,7 +99,8 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RulesError(_syntax_error(str(error), text)) from error
+        line, problem = syntax_problem(error, text)
+        raise RulesError(f"line {line}: {problem}") from error
     except (RecursionError, ValueError) as error:  # a number of thousands of digits, tables in tables in tables
         raise RulesError("there are values that are too long or too deep for rules") from error
     whole = _Place(text)
@@ -348,9 +349,3 @@ _REPLY: Mapping[str, Reader] = {
     "from": ("sender", _address),
     "addresses": ("addresses", _addresses),
 }
-
-
-def _syntax_error(message: str, text: str) -> str:
-    match = _AT_LINE.search(message)
-    line = int(match[1]) if match and match[1] else len(text.splitlines())
-    return f'line {line}: not valid TOML: {_AT_LINE.sub("", message)}; write key = value, with texts in "quotes"'
