@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 REMEMBERED = 4096
@@ -62,7 +63,7 @@ def neighbourhood(host: str) -> str:
 
 
 @lru_cache(REMEMBERED)
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> IPAddress | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

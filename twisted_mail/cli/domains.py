@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import Enum
 
 from twisted_mail.auth.directory import Directory, Domain
 from twisted_mail.auth.lookup import OFF, ON, SRS
@@ -43,25 +44,24 @@ def _on_or_off(text: str) -> str:
     return text
 
 
-def _handling(text: str) -> str:
-    if text not in (known := [handling.value for handling in Handling]):
-        raise ValueError(f'"{text}" is none of {", ".join(known)}')
-    return text
+def _one_of(kind: type[Enum]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in (known := [member.value for member in kind]):
+            raise ValueError(f'"{text}" is none of {", ".join(known)}')
+        return text
 
-
-def _mode(text: str) -> str:
-    if text not in (known := [mode.value for mode in Mode]):
-        raise ValueError(f'"{text}" is none of {", ".join(known)}')
-    return text
+    return read
 
 
 ATTRIBUTES: Mapping[str, Attribute] = {
-    DMARC: Attribute(_handling, "tag: mail that its sender's domain wants refused as forged is delivered all the same"),
+    DMARC: Attribute(
+        _one_of(Handling), "tag: mail that its sender's domain wants refused as forged is delivered all the same"
+    ),
     QUOTA: QUOTA_OF_DOMAIN,
     TOTAL: TOTAL_OF_DOMAIN,
     SRS: Attribute(_on_or_off, f"{OFF}: what aliases send on to other domains keeps its sender, which SPF may refuse"),
     MTA_STS: Attribute(
-        _mode,
+        _one_of(Mode),
         "testing or enforce: others are told that mail comes to this server only, with TLS and a valid certificate, "
         "see records; none before you stop saying so",
     ),

@@ -91,7 +91,7 @@ class Usages(Sums):
             self._sums.move_to_end(path)
             if known.octets <= limit and now - known.listed < MAX_AGE:
                 return known.octets
-            if known.times is not None and known.times == times_of(path):
+            if _unchanged(path, known):
                 return known.octets
         listed = await self._blocking(lambda: self._list(path, now))
         assert isinstance(listed, _Sum)
@@ -124,7 +124,7 @@ class Usages(Sums):
 
 
 def _unchanged(path: str, known: _Sum | None) -> _Sum | None:
-    """*known*, if it is still right."""
+    """*known*, if the folders' times say that it is still right."""
     return known if known is not None and known.times is not None and known.times == times_of(path) else None
 
 
@@ -139,7 +139,7 @@ def maildirs_in(folder: str) -> list[str]:
 
 def measure(path: str) -> int:
     """Octets on disk of all messages of the Maildir at *path*.  Blocks: 100,000 names take 0.1 s.  Raises OSError."""
-    return sum(_measure_folder(f"{folder}/{name}") for folder in _folders(path) for name in layout.FOLDERS)
+    return sum(map(_measure_folder, _folders(path)))
 
 
 def measure_domain(folder: str) -> int:
@@ -149,12 +149,13 @@ def measure_domain(folder: str) -> int:
 
 def times_of(path: str) -> Times:
     """The modification times of all folders, in nanoseconds since 1970; 0: missing."""
-    return tuple(_time_of(f"{folder}/{name}") for folder in _folders(path) for name in layout.FOLDERS)
+    return tuple(map(_time_of, _folders(path)))
 
 
 def _folders(path: str) -> Iterator[str]:
-    yield path
-    yield from (f"{path}/{folder}" for folder in maildir.folders_of(path))
+    """The paths of all `new` and `cur`, those of Maildir++ too."""
+    for maildir_path in (path, *(f"{path}/{folder}" for folder in maildir.folders_of(path))):
+        yield from (f"{maildir_path}/{name}" for name in layout.FOLDERS)
 
 
 def _measure_folder(folder: str) -> int:

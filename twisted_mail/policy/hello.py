@@ -9,9 +9,8 @@ import ipaddress
 import re
 from enum import Enum
 
+from twisted_mail.networks import IPAddress
 from twisted_mail.policy.dns import LookupFailed, Lookups
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Hello(Enum):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
+from twisted_mail.networks import IPAddress
 from twisted_mail.policy.dns import LookupFailed, Lookups, is_name
 from twisted_mail.policy.spfrecord import (
     Mechanism,
@@ -32,8 +33,6 @@ MAX_VOID = 2
 MAX_NAMES = 10
 """MX hosts, and names of an address, that are looked at (§4.6.4)."""
 LONGEST_EXPLANATION = 500
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)

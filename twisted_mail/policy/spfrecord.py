@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote
 
+from twisted_mail.networks import Network
+
 LONGEST_NAME = 253
 LONGEST_RECORD = 10_000
 """Octets: far more than anybody needs, and no work for an attacker to make."""
@@ -31,8 +33,6 @@ class Result(Enum):
 
 
 QUALIFIERS = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import fields
 from twisted_mail.cli.checks.finding import Finding, Situation, advice, fault, ok
 from twisted_mail.cli.dialogue import TCPWire
 from twisted_mail.cli.reaching import host_of, unverified_context
-from twisted_mail.config import Config, ListenAddress
+from twisted_mail.config import ALL_TLS, Config, ListenAddress
 from twisted_mail.printable import printable
 
 PATIENCE = 5.0
@@ -26,7 +26,6 @@ _GREETINGS = {
     "pop3s": b"+OK",
 }
 """Service of [listen] -> what its first line begins with.  Others wait for the client to speak."""
-_TLS_AT_ONCE = ("submissions", "pop3s", "https")
 
 
 def check_ports(situation: Situation) -> list[Finding]:
@@ -40,7 +39,7 @@ def check_ports(situation: Situation) -> list[Finding]:
 
 def _listening(config: Config) -> Iterator[tuple[str, ListenAddress]]:
     for listen in fields(config.listen):
-        if listen.name not in _TLS_AT_ONCE or config.tls.certificate is not None:
+        if listen.name not in ALL_TLS or config.tls.certificate is not None:
             for address in getattr(config.listen, listen.name):
                 yield listen.name, address
 
@@ -72,7 +71,7 @@ def _first_line(config: Config, name: str, address: ListenAddress) -> bytes:
     patience = PATIENCE + config.limits.greeting_delay
     wire = TCPWire(host_of(address), address.port or 0, unverified_context(), config.hostname, patience)
     try:
-        if name in _TLS_AT_ONCE:
+        if name in ALL_TLS:
             wire.start_tls()
         return wire.read_line() if name in _GREETINGS else b""
     finally:
