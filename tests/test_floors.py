@@ -45,6 +45,7 @@ CONTRACTS = {
     "content",
     "wrapping",
     "forgetful",
+    "periodic",
     "notices",
     "affairs",
     "tlsoutcome",

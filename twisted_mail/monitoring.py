@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from cryptography import x509
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.config import Config
 from twisted_mail.content import Blocking
 from twisted_mail.exposition import Kind, Metric, Values, exposition
+from twisted_mail.periodic import Periodic
 from twisted_mail.queue.census import Census, census
 from twisted_mail.queue.spool import SpoolFiles
 from twisted_mail.records.counters import COUNTED, Numbers, total
@@ -71,17 +71,14 @@ class Monitoring:
         self._clock = clock
         self._started = clock.seconds()
         self._day = LastDay()
-        self._sampling = LoopingCall(self._sample)
-        self._sampling.clock = clock
+        trouble = "the numbers of the last minute are not taken"
+        self._sampling = Periodic(self._sample, SAMPLED_EVERY, clock, self.log, trouble)
 
     def start(self) -> None:
-        self._sampling.start(SAMPLED_EVERY).addErrback(
-            lambda failure: self.log.failure("the numbers of the last day are no longer taken", failure)
-        )
+        self._sampling.start()
 
     def stop(self) -> None:
-        if self._sampling.running:
-            self._sampling.stop()
+        self._sampling.stop()
 
     # ---- questions
 

@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.config import TLS
+from twisted_mail.periodic import Periodic
 from twisted_mail.protocols.tls import CertificateError, Certificates, Identity, TLSMaterial
 
 CHECKED_EVERY = 60.0
@@ -45,17 +45,14 @@ class TLSFiles:
         self._clock = clock
         self._seen = certificates.stamp
         self._rotated = clock.seconds()
-        self._checking = LoopingCall(self.check)
-        self._checking.clock = clock
+        trouble = "whether certificates have changed cannot be told now"
+        self._checking = Periodic(self.check, CHECKED_EVERY, clock, self.log, trouble)
 
     def start(self) -> None:
-        self._checking.start(CHECKED_EVERY).addErrback(
-            lambda failure: self.log.failure("certificates are no longer reloaded", failure)
-        )
+        self._checking.start()
 
     def stop(self) -> None:
-        if self._checking.running:
-            self._checking.stop()
+        self._checking.stop()
 
     def check(self) -> None:
         """Load what has changed; and the same again, when the keys of the tickets are old."""

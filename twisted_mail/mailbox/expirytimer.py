@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox.expiry import Mailbox, Plan, expire
+from twisted_mail.periodic import Periodic
 
 INTERVAL = 3600.0
 """Seconds between two walks."""
@@ -30,16 +30,14 @@ class ExpiryTimer:
         self._mailboxes = mailboxes
         self._blocking = blocking
         self._clock = clock
-        self._timer = LoopingCall(self._walk)
-        self._timer.clock = clock
+        self._timer = Periodic(self._walk, INTERVAL, clock, self._log, "old mail is left for later")
 
     def start(self) -> None:
-        self._timer.start(INTERVAL).addErrback(lambda failure: self._log.failure("expiry has stopped", failure))
+        self._timer.start()
 
     def stop(self) -> None:
         """No further mailbox."""
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
 
     async def _walk(self) -> None:
         for mailbox in self._mailboxes():

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
@@ -21,6 +20,7 @@ from twisted_mail.interfaces import MaildropLocked
 from twisted_mail.mailbox.journal import Bounds
 from twisted_mail.mailbox.maildir import folders_of
 from twisted_mail.mailbox.undo import purge
+from twisted_mail.periodic import Periodic
 
 MAX_AGE = 36 * 3600.0
 """Seconds, as the Maildir format has it."""
@@ -45,16 +45,14 @@ class Sweeper:
         self._journal = journal or Bounds(0, 0, 0)  # undo was on once: what it left goes
         self._blocking = blocking
         self._clock = clock
-        self._timer = LoopingCall(self._sweep)
-        self._timer.clock = clock
+        self._timer = Periodic(self._sweep, INTERVAL, clock, self._log, "the sweep failed")
 
     def start(self) -> None:
-        self._timer.start(INTERVAL).addErrback(lambda failure: self._log.failure("the sweep failed", failure))
+        self._timer.start()
 
     def stop(self) -> None:
         """No further walk; one that is under way ends early."""
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
 
     async def _sweep(self) -> None:
         now = self._clock.seconds()

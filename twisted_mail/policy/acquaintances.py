@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
 from twisted_mail.forgetful import Forgetful
+from twisted_mail.periodic import Periodic
 from twisted_mail.policy.esteem import Esteem
 from twisted_mail.policy.reputation import Reputation
 
@@ -36,8 +36,8 @@ class Acquaintances:
         self._clock = clock
         self._remembered: Forgetful[str, Esteem] = Forgetful(MAX_REMEMBERED, clock.seconds)
         self._counts: Counter[str] = Counter()
-        self._timer = LoopingCall(self._write)
-        self._timer.clock = clock
+        trouble = "how much mail comes from where is not counted now"
+        self._timer = Periodic(self._write, WRITE_EVERY, clock, self._log, trouble)
 
     async def esteem(self, subjects: Iterable[str]) -> Sequence[Esteem]:
         """What is thought of each."""
@@ -50,13 +50,11 @@ class Acquaintances:
                 self._counts[subject] += 1
 
     def start(self) -> None:
-        done = self._timer.start(WRITE_EVERY, now=False)
-        done.addErrback(lambda failure: self._log.failure("how much mail comes from where is not counted", failure))
+        self._timer.start(at_once=False)
 
     def stop(self) -> None:
         """Blocks for the disk."""
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
         self._count(self._take())
 
     async def _ask(self, subject: str) -> Esteem:

@@ -7,10 +7,10 @@ from typing import Generic
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
+from twisted_mail.periodic import Periodic
 from twisted_mail.policy.aggregate import Row
 from twisted_mail.policy.dmarc import DMARCResult
 from twisted_mail.policy.dmarcrecord import Policy
@@ -31,21 +31,19 @@ class Counting(Generic[R]):
         self._store = store
         self._disk = disk
         self._clock = clock
-        self._timer = LoopingCall(self._write)
-        self._timer.clock = clock
+        trouble = "a minute of what is seen of other domains is not counted"
+        self._timer = Periodic(self._write, WRITE_EVERY, clock, self._log, trouble)
 
     def add(self, domain: str, record: str, row: R) -> None:
         """One more of that kind.  *record*: by which the owner of *domain* asks for reports.  Does not block."""
         self._store.count(self._clock.seconds(), domain, record, row)
 
     def start(self) -> None:
-        done = self._timer.start(WRITE_EVERY, now=False)
-        done.addErrback(lambda failure: self._log.failure("what is seen of other domains is not counted", failure))
+        self._timer.start(at_once=False)
 
     def stop(self) -> None:
         """Blocks for the disk."""
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
         self._store.write(self._store.take())
         self._store.close()
 

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Generic, Protocol, cast
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking, message_of
 from twisted_mail.interfaces import IDeliveryTarget
 from twisted_mail.message.identifier import message_id
+from twisted_mail.periodic import Periodic
 from twisted_mail.policy.dns import LookupFailed
 from twisted_mail.policy.resultstore import DAY, Day, R, ResultStore
 from twisted_mail.protocols.httpsclient import RequestFailed
@@ -83,16 +83,13 @@ class Reporting(Generic[R]):
         self._upload = upload
         self._disk = disk
         self._clock = clock
-        self._timer = LoopingCall(self.report)
-        self._timer.clock = clock
+        self._timer = Periodic(self.report, LOOK_EVERY, clock, self._log, "reports are left for later")
 
     def start(self) -> None:
-        done = self._timer.start(LOOK_EVERY)
-        done.addErrback(lambda failure: self._log.failure("no more reports are sent", failure))
+        self._timer.start()
 
     def stop(self) -> None:
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
 
     async def report(self) -> None:
         """About all days that are over."""

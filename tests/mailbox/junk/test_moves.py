@@ -202,6 +202,14 @@ class WatchTests(FoldersTestCase):
         self.clock.advance(INTERVAL)
         self.assertEqual(hops + 1, self.hops)
 
+    def test_mailbox_that_cannot_be_looked_at_keeps_no_other_waiting(self) -> None:
+        self.put(".Junk/cur/1.x.mx", TEXTS[1])
+        os.mkdir(f"{self.root}/example.org/aaron")
+        os.symlink(".Junk", f"{self.root}/example.org/aaron/.Junk")
+        self.watch.start()
+        self.flushLoggedErrors(OSError)
+        self.assertEqual(["alice"], [account.local_part for account, _, _ in self.ears.heard])
+
     def test_mailbox_in_trouble_is_looked_at_again(self) -> None:
         self.put(".Junk/cur/1.x.mx", TEXTS[1])
         os.mkdir(path_in(self.path))

@@ -7,9 +7,9 @@ since the last look costs three questions to the file system.  A disk in trouble
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from twisted_mail.content import Blocking
@@ -18,6 +18,7 @@ from twisted_mail.mailbox.junk.moves import Heard, look, pass_on
 from twisted_mail.mailbox.maildir import junk_of
 from twisted_mail.mailbox.snapshot import Stamp, stamp_of
 from twisted_mail.mailbox.sweeping import mailboxes
+from twisted_mail.periodic import Periodic
 from twisted_mail.smtp.address import Address
 
 INTERVAL = 60.0
@@ -36,16 +37,14 @@ class FolderWatch:
         self._blocking = blocking
         self._clock = clock
         self._stamps: dict[str, Stamp] = {}
-        self._timer = LoopingCall(self._walk)
-        self._timer.clock = clock
+        self._timer = Periodic(self._walk, INTERVAL, clock, self._log, "what was moved is left for later")
 
     def start(self) -> None:
-        self._timer.start(INTERVAL).addErrback(lambda failure: self._log.failure("nothing is learned", failure))
+        self._timer.start()
 
     def stop(self) -> None:
         """No further mailbox."""
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
 
     async def _walk(self) -> None:
         changed = await self._blocking(self._changed)
@@ -63,8 +62,13 @@ class FolderWatch:
 
     def _changed(self) -> list[str]:
         """In a thread.  Maildirs whose junk folder has changed since it was looked at."""
-        stamps = {path: stamp_of(junk_of(path)) for path in mailboxes(self._root)}
-        return [path for path, stamp in stamps.items() if any(stamp.times) and stamp != self._stamps.get(path)]
+        changed = []
+        for path in mailboxes(self._root):
+            with suppress(OSError):  # closed to us, or a link that leads in a circle: the others are looked at
+                stamp = stamp_of(junk_of(path))
+                if any(stamp.times) and stamp != self._stamps.get(path):
+                    changed.append(path)
+        return changed
 
     def _look(self, path: str) -> list[Heard]:
         """In a thread."""

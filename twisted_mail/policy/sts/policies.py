@@ -14,12 +14,12 @@ from weakref import WeakValueDictionary
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Blocking
 from twisted_mail.interfaces import Approach, Demand, ITransportPolicies, IWitness, MailHost
+from twisted_mail.periodic import Periodic
 from twisted_mail.policy.dns import LookupFailed, Lookups
 from twisted_mail.policy.sts.files import Held, PolicyFiles
 from twisted_mail.policy.sts.text import MAX_SIZE, Mode, Policy, PolicyError, parse_policy, parse_record
@@ -62,16 +62,13 @@ class Policies:
         self._remembered: OrderedDict[str, Held | None] = OrderedDict()
         self._failed: OrderedDict[str, tuple[float, Flaw]] = OrderedDict()
         self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
-        self._timer = LoopingCall(self.refresh)
-        self._timer.clock = clock
+        self._timer = Periodic(self.refresh, LOOK_EVERY, clock, self.log, "MTA-STS policies are not refreshed now")
 
     def start(self) -> None:
-        done = self._timer.start(LOOK_EVERY)
-        done.addErrback(lambda failure: self.log.failure("MTA-STS policies are not refreshed any more", failure))
+        self._timer.start()
 
     def stop(self) -> None:
-        if self._timer.running:
-            self._timer.stop()
+        self._timer.stop()
 
     async def approach(self, domain: str, host: MailHost) -> Approach:
         policy = await self.of(domain)
