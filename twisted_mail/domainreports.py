@@ -36,7 +36,6 @@ class DomainReports(Generic[R]):
         self._disk = disk
         self._clock = reactor
         self._reporting: Reporting[R] | None = None
-        self.lookups = lookups
         self.counting = Counting(self._store, disk, reactor)
 
     def start(self, target: IDeliveryTarget | None) -> None:

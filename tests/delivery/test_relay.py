@@ -10,6 +10,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.peers import DROP, HANG, FixedHosts, Network, Peer, client_options
+from tests.support import code_of
 from tests.targets import ORIGIN, message
 from twisted_mail.content import Message
 from twisted_mail.delivery.attempt import MAX_RECIPIENTS
@@ -65,7 +66,7 @@ class RelayCase(SynchronousTestCase):
     ) -> dict[str, str]:
         """Recipient -> the code and enhanced code of what came of it; empty: a server has it."""
         results = self.results(*(recipients or ("b@there.example",)), text=text, sender=sender, patience=patience)
-        return {str(each.address): _shown(error) for each, error in results.items()}
+        return {str(each.address): code_of(error) for each, error in results.items()}
 
     def results(
         self, *recipients: str, text: Message | None = None, sender: Address | None = SENDER, patience: float = 3600.0
@@ -86,10 +87,6 @@ class RelayCase(SynchronousTestCase):
     def taken(self) -> tuple[int, int]:
         """How many messages each server has."""
         return len(self.first.messages), len(self.second.messages)
-
-
-def _shown(error: SMTPError | None) -> str:
-    return f"{error.reply.code} {error.reply.status}".strip() if error else ""
 
 
 @implementer(IWitness)
@@ -361,7 +358,7 @@ class NextServerTests(RelayCase):
     def test_nobody_answers(self) -> None:
         self.network.peers = {}
         refusal = self.refusal()
-        self.assertEqual("451 4.4.1", _shown(refusal))
+        self.assertEqual("451 4.4.1", code_of(refusal))
         self.assertFalse(refusal.by_remote)
         self.assertEqual([FIRST, SECOND], self.network.dialled)
 
@@ -377,7 +374,7 @@ class NextServerTests(RelayCase):
         self.first.replies = {"RCPT": "450 4.7.1 Greylisted"}
         del self.network.peers[SECOND, 25]
         refusal = self.refusal()
-        self.assertEqual(("450 4.7.1", "mx1.example", True), (_shown(refusal), refusal.host, refusal.by_remote))
+        self.assertEqual(("450 4.7.1", "mx1.example", True), (code_of(refusal), refusal.host, refusal.by_remote))
 
     def test_other_address_of_a_server_that_said_no_is_not_asked(self) -> None:
         self.resolver.table["there.example"] = (MailHost("mx1.example", (FIRST, SECOND)),)
@@ -429,7 +426,7 @@ class BrokenConnectionTests(RelayCase):
         (error,) = results.values()
         if isinstance(error, RemoteRefusal):
             self.last = error
-        return {"b@there.example": _shown(error)}
+        return {"b@there.example": code_of(error)}
 
     def test_what_the_server_says_is_cut(self) -> None:
         outcomes = []
@@ -475,7 +472,7 @@ class ReportTests(RelayCase):
     def test_silence_is_in_our_words(self) -> None:
         self.first.replies = self.second.replies = {"EHLO": HANG}
         refusal = self.refusal()
-        self.assertEqual(("451 4.4.2", False), (_shown(refusal), refusal.by_remote))
+        self.assertEqual(("451 4.4.2", False), (code_of(refusal), refusal.by_remote))
         self.assertIn("mx2.example [192.0.2.2]:25", refusal.reply.text)
         self.assertIn("C: EHLO us.example\n(no answer within 300 seconds", refusal.dialogue)
 
@@ -534,7 +531,7 @@ class RoutesTests(RelayCase):
         self.network.peers["127.0.0.1", 25] = Peer(("AUTH PLAIN",), {"AUTH": "535 5.7.8 Wrong"})
         self.make_relay(Routes(smarthost=parse_smarthost("tcp:127.0.0.1", "user", "secret")))
         refusal = self.refusal()
-        self.assertEqual(("451 4.7.0", False), (_shown(refusal), refusal.by_remote))
+        self.assertEqual(("451 4.7.0", False), (code_of(refusal), refusal.by_remote))
         self.assertIn("535 5.7.8 Wrong", refusal.reply.text)
         self.assertNotIn("AHVzZXIAc2VjcmV0", refusal.dialogue)
 

@@ -9,8 +9,6 @@ A failure names the seed of its input: `--seed N --inputs 1` repeats it.
 from __future__ import annotations
 
 import gzip
-import io
-import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
 from functools import partial
@@ -18,7 +16,7 @@ from random import Random
 
 from tests.fuzz import longrun
 from tests.fuzz.noise import changed, check_words, made_of, octets_of
-from tests.policy.test_aggregate import OLD, REPORT, TLS
+from tests.policy.test_aggregate import OLD, REPORT, TLS, zipped
 from twisted_mail.message.header import fields
 from twisted_mail.policy.aggregate import LONGEST_TEXT, ReportError, read_report, write_report
 from twisted_mail.policy.authors import MAX_AUTHORS, author_domains
@@ -127,13 +125,6 @@ def fuzz_packed(random: Random) -> None:
 def packed(random: Random, document: bytes) -> bytes:
     payload = random.choice((gzip.compress, zipped, bytes))(document)
     return octets_of(changed(random, payload.decode("latin-1"))) if random.random() < 0.5 else payload
-
-
-def zipped(document: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("report.xml", document)
-    return file.getvalue()
 
 
 def read(document: bytes) -> None:

@@ -14,18 +14,13 @@ import pytest
 
 from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, User
 from tests.integration.test_sasl import Client, scram
-from tests.integration.wire import Wire, fetch, listing, log_in, send_exactly
+from tests.integration.wire import Wire, fetch, fill, listing, log_in
 from twisted_mail.mailbox.lock import FILE_NAME
 
 
 @pytest.fixture
 def user(server: ServerProcess) -> User:
     return server.new_user()
-
-
-def fill(server: ServerProcess, user: User, count: int) -> None:
-    for number in range(1, count + 1):
-        assert send_exactly(server, b"Subject: %d\r\n\r\nbody %d\r\n" % (number, number), user).startswith("250 ")
 
 
 def view(user: User, name: str) -> User:

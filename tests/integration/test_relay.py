@@ -40,6 +40,7 @@ from tests.integration.process import DOMAIN, ServerProcess, answers, free_port
 from tests.integration.requirements import require_program, require_root
 from tests.integration.wire import fetch, without_trace
 from tests.peers import FixedHosts
+from tests.support import code_of
 from tests.targets import ORIGIN, message
 from twisted_mail.content import Message
 from twisted_mail.delivery.mx import MXResolver
@@ -54,7 +55,6 @@ from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import parse_address
 from twisted_mail.smtp.client_events import Stage
 from twisted_mail.smtp.envelope import MailOptions, Recipient
-from twisted_mail.smtp.reply import SMTPError
 
 reactor: Any = global_reactor
 T = TypeVar("T")
@@ -127,7 +127,7 @@ class Sender:
             await delivery.add_recipient(Recipient(parse_address(recipient)))
         results = await delivery.deliver(text)
         await relay.close()
-        return {str(recipient.address): _shown(error) for recipient, error in results.items()}
+        return {str(recipient.address): code_of(error) for recipient, error in results.items()}
 
     def _client_options(self) -> ClientOptions:
         def blocking(call: Callable[[], object]) -> Deferred[object]:
@@ -137,10 +137,6 @@ class Sender:
         if self.trust is not None:
             trust = trustRootFromCertificates([Certificate.loadPEM(self.trust.read_bytes())])
         return ClientOptions(reactor, "us.example", blocking, verified(trust), unverified(), self.timeouts)
-
-
-def _shown(error: SMTPError | None) -> str:
-    return f"{error.reply.code} {error.reply.status}".strip() if error else ""
 
 
 def host(port: int) -> MailHost:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.process import ServerProcess, User
-from tests.integration.wire import Wire, fetch, listing, log_in, send_exactly, without_trace
+from tests.integration.wire import Wire, fetch, fill, listing, log_in, send_exactly, without_trace
 
 PORTS = ("pop3", "pop3s")
 
@@ -28,11 +28,6 @@ def opened(server: ServerProcess, user: User, port: str = "pop3s") -> poplib.POP
     client.user(user.address)
     client.pass_(user.password)
     return client
-
-
-def fill(server: ServerProcess, user: User, count: int) -> None:
-    for number in range(1, count + 1):
-        assert send_exactly(server, b"Subject: %d\r\n\r\nbody %d\r\n" % (number, number), user).startswith("250 ")
 
 
 def plain(user: User, password: str = "") -> str:

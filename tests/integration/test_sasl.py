@@ -20,7 +20,7 @@ from OpenSSL import SSL
 from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, User
 from tests.integration.requirements import require_program
 from tests.integration.terminal import Terminal
-from tests.integration.wire import Wire, send_exactly
+from tests.integration.wire import Wire, base64_of, send_exactly
 
 ALICE = User(f"alice@{DOMAIN}")
 MECHANISMS = '[auth]\nmechanisms = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]\n'
@@ -53,9 +53,9 @@ class Client:
 
     def log_in(self, scram: scramp.ScramClient) -> str:
         """The last reply.  Raises ScramException where the server's proof is not good."""
-        first = self._said(f"AUTH {scram.mechanism_name} {encoded(scram.get_client_first())}")
+        first = self._said(f"AUTH {scram.mechanism_name} {base64_of(scram.get_client_first())}")
         scram.set_server_first(first)
-        answer = self._wire.say(encoded(scram.get_client_final()))
+        answer = self._wire.say(base64_of(scram.get_client_final()))
         if not answer.startswith(self._prefix):
             return answer
         scram.set_server_final(base64.b64decode(answer.removeprefix(self._prefix)).decode())
@@ -65,10 +65,6 @@ class Client:
         answer = self._wire.say(line)
         assert answer.startswith(self._prefix), answer
         return base64.b64decode(answer.removeprefix(self._prefix)).decode()
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def scram(user: str, password: str, binding: tuple[str, bytes] | None = None) -> scramp.ScramClient:
@@ -147,7 +143,7 @@ def exporter_login(connection: SSL.Connection, spoil: bytes) -> bytes:
         return connection.recv(4096)
 
     connection.recv(4096)
-    first = base64.b64decode(say(f"AUTH SCRAM-SHA-256-PLUS {encoded(header + bare)}").removeprefix(b"+ ")).decode()
+    first = base64.b64decode(say(f"AUTH SCRAM-SHA-256-PLUS {base64_of(header + bare)}").removeprefix(b"+ ")).decode()
     fields = dict(part.split("=", 1) for part in first.split(","))
     unproven = f"c={base64.b64encode(header.encode() + binding).decode()},r={fields['r']}"
     message = f"{bare},{first},{unproven}".encode()
@@ -155,7 +151,7 @@ def exporter_login(connection: SSL.Connection, spoil: bytes) -> bytes:
     key = hmac_of(hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt, int(fields["i"])), b"Client Key")
     signature = hmac_of(hashlib.sha256(key).digest(), message)
     proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
-    answer = say(encoded(f"{unproven},p={base64.b64encode(proof).decode()}"))
+    answer = say(base64_of(f"{unproven},p={base64.b64encode(proof).decode()}"))
     return say("") if answer.startswith(b"+ ") else answer
 
 
@@ -168,7 +164,7 @@ def test_app_password_logs_in_by_each_mechanism_for_its_purpose_until_it_is_remo
 ) -> None:
     password = server.admin("account", "app-password", "add", ALICE.address, protocol, "--for", protocol).stdout.strip()
     other = {"smtp": "pop3", "pop3": "smtp"}[protocol]
-    plain = encoded(f"\0{ALICE.address}\0{password}")
+    plain = base64_of(f"\0{ALICE.address}\0{password}")
 
     def answers() -> list[str]:
         wire = connect()
@@ -200,7 +196,7 @@ def test_scram_is_offered_by_itself_once_every_account_can_use_it(new_server: Ca
     assert b"\r\nSASL PLAIN LOGIN\r\n" in offered()
     with Wire(server.ports.pop3s, server.tls) as wire:
         wire.reply()
-        assert wire.say(f"AUTH PLAIN {encoded(f'{chr(0)}{user.address}{chr(0)}{user.password}')}").startswith("+OK")
+        assert wire.say(f"AUTH PLAIN {base64_of(f'{chr(0)}{user.address}{chr(0)}{user.password}')}").startswith("+OK")
     end = time.monotonic() + 10  # the verifier is made once the login has been answered
     while b"\r\nSASL SCRAM-SHA-256 PLAIN LOGIN\r\n" not in (found := offered()):
         assert time.monotonic() < end, found

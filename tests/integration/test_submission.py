@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import poplib
 import smtplib
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.integration.process import DOMAIN, ServerProcess, User
-from tests.integration.wire import Wire, fetch
+from tests.integration.wire import Wire, base64_of, fetch
 
 PORTS = ("submission", "submissions")
 
@@ -42,10 +41,6 @@ def submit(server: ServerProcess, user: User, message: EmailMessage, sender: str
         client.login(user.address, user.password)
         # not send_message(), which removes Bcc itself
         client.sendmail(sender or user.address, recipients or [str(message["To"])], message.as_bytes(policy=SMTP))
-
-
-def base64_of(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.fixture

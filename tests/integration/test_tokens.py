@@ -20,7 +20,7 @@ from tests.integration.certificate import Authority
 from tests.integration.process import DOMAIN, PASSWORD, ServerProcess, User
 from tests.integration.requirements import require_program
 from tests.integration.test_clients import run
-from tests.integration.wire import Wire, fetch
+from tests.integration.wire import Wire, base64_of, fetch
 
 ALICE = User(f"alice@{DOMAIN}")
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -102,10 +102,6 @@ def test_curl_sends_and_lists_with_a_token(server: ServerProcess, issuer: str, t
     assert len(listing.splitlines()) == before + 1
 
 
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
 REQUEST = {
     "OAUTHBEARER": f"n,a={ALICE.address},\x01auth=Bearer %s\x01\x01",
     "XOAUTH2": f"user={ALICE.address}\x01auth=Bearer %s\x01\x01",
@@ -115,7 +111,7 @@ ACKNOWLEDGEMENT = {"OAUTHBEARER": "\x01", "XOAUTH2": ""}
 
 @pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
 def test_good_token_logs_in_at_once(server: ServerProcess, issuer: str, mechanism: str) -> None:
-    request = encoded(REQUEST[mechanism] % token(issuer))
+    request = base64_of(REQUEST[mechanism] % token(issuer))
     with Wire(server.ports.submissions, server.tls) as wire:
         wire.reply()
         wire.say("EHLO client.example")
@@ -131,19 +127,19 @@ def test_bad_tokens_are_told_in_json_and_refused_like_passwords(
     server: ServerProcess, issuer: str, mechanism: str
 ) -> None:
     for bad in (token(issuer, aud="web"), token(issuer, email=f"bob@{DOMAIN}"), token(issuer, exp=1), "nonsense"):
-        request = encoded(REQUEST[mechanism] % bad)
+        request = base64_of(REQUEST[mechanism] % bad)
         with Wire(server.ports.submissions, server.tls) as wire:
             wire.reply()
             assert mechanism in wire.say("EHLO client.example")
             told = wire.say(f"AUTH {mechanism} {request}")
             assert json.loads(base64.b64decode(told.removeprefix("334 ")))["status"] in ("invalid_token", "401")
-            assert wire.say(encoded(ACKNOWLEDGEMENT[mechanism])).startswith("535 5.7.8 ")
+            assert wire.say(base64_of(ACKNOWLEDGEMENT[mechanism])).startswith("535 5.7.8 ")
             assert wire.say("NOOP").startswith("250 ")
         with Wire(server.ports.pop3s, server.tls) as wire:
             wire.reply()
             assert wire.say(f"AUTH {mechanism}").startswith("+ ")
             assert wire.say(request).startswith("+ ")
-            assert wire.say(encoded(ACKNOWLEDGEMENT[mechanism])).startswith("-ERR [AUTH] ")
+            assert wire.say(base64_of(ACKNOWLEDGEMENT[mechanism])).startswith("-ERR [AUTH] ")
 
 
 def test_issuer_is_asked_about_tokens_of_any_form(authority: Authority, issuer: str) -> None:
@@ -160,7 +156,7 @@ def test_issuer_is_asked_about_tokens_of_any_form(authority: Authority, issuer: 
         for bearer, start in (("opaque", "+OK"), ("another", "+ ")):
             with Wire(server.ports.pop3s, server.tls) as wire:
                 wire.reply()
-                assert wire.say(f"AUTH XOAUTH2 {encoded(REQUEST['XOAUTH2'] % bearer)}").startswith(start)
+                assert wire.say(f"AUTH XOAUTH2 {base64_of(REQUEST['XOAUTH2'] % bearer)}").startswith(start)
         server.stop()
     finally:
         server.close()
@@ -169,7 +165,7 @@ def test_issuer_is_asked_about_tokens_of_any_form(authority: Authority, issuer: 
 def test_issuer_that_is_down_is_a_temporary_failure(new_server: Callable[..., ServerProcess]) -> None:
     server = new_server('[oauth]\nissuer = "http://127.0.0.1:9"\naudience = "mail"\n', accounts=1)
     server.start()
-    request = encoded(REQUEST["OAUTHBEARER"] % token("http://127.0.0.1:9"))
+    request = base64_of(REQUEST["OAUTHBEARER"] % token("http://127.0.0.1:9"))
     with Wire(server.ports.pop3s, server.tls) as wire:
         wire.reply()
         assert wire.say(f"AUTH OAUTHBEARER {request}").startswith("-ERR [SYS/TEMP] ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import poplib
 import re
 import socket
@@ -114,6 +115,16 @@ def send_exactly(server: ServerProcess, octets: bytes, *recipients: User, sender
         answer = wire.reply()
         assert wire.say("QUIT").startswith("221 ")
     return answer
+
+
+def fill(server: ServerProcess, user: User, count: int) -> None:
+    """So many small messages, the first of them numbered 1."""
+    for number in range(1, count + 1):
+        assert send_exactly(server, b"Subject: %d\r\n\r\nbody %d\r\n" % (number, number), user).startswith("250 ")
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)

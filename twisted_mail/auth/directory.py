@@ -161,7 +161,7 @@ class Directory:
         """No account that SCRAM would turn away.  (Those from hashes of other systems have none until a login.)"""
         return self._all_have_verifiers(None)
 
-    def _find_nobody_without(self, verifier: None) -> bool:
+    def _find_nobody_without(self, everybody: None) -> bool:
         return not self._select("SELECT 1 FROM account WHERE verifier = '' LIMIT 1").fetchall()
 
     def login_salt(self, user: str) -> bytes:

@@ -60,7 +60,7 @@ class Replies:
         self.transcript.keep(_MESSAGE)
 
     def reject(self, error: POP3Error, and_more: Text | None = None) -> str:
-        """-ERR with its text, and perhaps one *more*.  Returns the line."""
+        """-ERR with its text, and perhaps *and_more*.  Returns the line."""
         text = printable(self.language.say(error.text, **error.values))
         if and_more:
             text = f"{text}. {self.language.say(and_more)}"
