@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from twisted.internet.defer import CancelledError
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -26,17 +27,16 @@ from twisted_mail.interfaces import (
     IWitness,
     MailHost,
     RemoteRefusal,
+    Results,
 )
 from twisted_mail.protocols.destination import Destination, TLSUse, parse_destination
 from twisted_mail.protocols.smtppool import ConnectionPool
 from twisted_mail.smtp.address import Address, parse_address
 from twisted_mail.smtp.envelope import DeliverBy, MailOptions, Origin, Overdue, Recipient
-from twisted_mail.smtp.reply import SMTPError
 from twisted_mail.tlsoutcome import Flaw, Published, TLSFailure, TLSOutcome
 
 SENDER = parse_address("a@us.example")
 FIRST, SECOND = "192.0.2.1", "192.0.2.2"
-Results = Mapping[Recipient, SMTPError | None]
 
 
 @implementer(ISigner)
@@ -87,6 +87,26 @@ class RelayCase(SynchronousTestCase):
     def taken(self) -> tuple[int, int]:
         """How many messages each server has."""
         return len(self.first.messages), len(self.second.messages)
+
+
+class BrokenBody:
+    def __init__(self, good: int) -> None:
+        """It can be read *good* times."""
+        self._left = good
+
+    def __len__(self) -> int:
+        return 6
+
+    def pieces(self) -> Iterator[bytes]:
+        self._left -= 1
+        yield b"abc\n"
+        if self._left < 0:
+            raise OSError("broken")
+        yield b"d\n"
+
+
+def broken_message(good: int) -> Message:
+    return Message("01" * 16, b"Subject: x\n\n", BrokenBody(good), 4)  # type: ignore[arg-type]
 
 
 @implementer(IWitness)
@@ -220,16 +240,15 @@ class OneServerTests(RelayCase):
             self.assertEqual({"b@there.example": ""}, self.send())
             self.assertEqual(reported, bool(self.delivery.reports_success))
 
-    def test_message_that_cannot_be_read_ends_without_final_dot(self) -> None:
-        class BrokenBody:
-            def __len__(self) -> int:
-                return 5
+    def test_message_that_cannot_be_read_is_kept_and_said_to_be(self) -> None:
+        with capturedLogs() as events:
+            self.assertEqual({"b@there.example": "451 4.3.0"}, self.send(text=broken_message(0)))
+        self.assertEqual(["the message cannot be read: broken"], [formatEvent(event) for event in events])
+        self.assertEqual([], self.first.heard)
 
-            def pieces(self) -> object:
-                raise OSError("broken")
-
-        broken = Message("01" * 16, b"Subject: x\n\n", BrokenBody(), 2)  # type: ignore[arg-type]
-        self.assertEqual({"b@there.example": "451 4.3.0"}, self.send(text=broken))
+    def test_message_whose_text_breaks_off_ends_without_final_dot(self) -> None:
+        self.assertEqual({"b@there.example": "451 4.3.0"}, self.send(text=broken_message(1)))
+        self.assertIn("DATA", self.first.heard)
         self.assertEqual((0, 0), self.taken())
 
     def test_8bit_text_is_encoded_where_8bit_is_not_understood(self) -> None:

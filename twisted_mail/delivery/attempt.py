@@ -29,6 +29,8 @@ MAX_SERVERS = 3
 MAX_RECIPIENTS = 100
 """Of one transaction, where the server does not say how many: each takes as many (RFC 5321 §4.5.3.1.8)."""
 
+UNREADABLE = Reply(451, "3.0", "The message cannot be read from the disk here")
+
 
 class Attempt:
     """`run` once; then `results` has all recipients."""
@@ -82,7 +84,7 @@ class Attempt:
         except OSError as error:
             client.abort()  # in the middle of the text: no final dot, no message
             self.log.error("the message cannot be read: {error}", id=self._letter.message.id, error=error)
-            self._refuse_all(self._ours(Reply(451, "3.0", "The message cannot be read from the disk here"), client))
+            self._refuse_all(self._ours(UNREADABLE, client))
         except BaseException:
             client.abort()
             raise

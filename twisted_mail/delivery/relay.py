@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_mail.content import Message
-from twisted_mail.delivery.attempt import Attempt
+from twisted_mail.delivery.attempt import UNREADABLE, Attempt
 from twisted_mail.delivery.letter import Letter, look_at
 from twisted_mail.delivery.routes import Routes
 from twisted_mail.interfaces import (
@@ -183,9 +183,9 @@ class _RelayDelivery:
     async def deliver(self, message: Message) -> Results:
         try:
             letter = await self._relay.letter(*self._envelope, message)
-        except OSError:
-            unreadable = SMTPError.of(451, "3.0", "The message cannot be read from the disk here")
-            return dict.fromkeys(self._recipients, unreadable)
+        except OSError as error:
+            self._relay.log.error("the message cannot be read: {error}", id=message.id, error=error)
+            return dict.fromkeys(self._recipients, SMTPError(UNREADABLE))
         results: dict[Recipient, SMTPError | None] = {}
         for route, recipients in self._groups().items():
             attempt = await self._relay.attempt(route, letter, recipients)
