@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.names import dns, error
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_mail.delivery.mx import Exchange, MXResolver, choose, is_this_machine
+from twisted_mail.delivery.mx import TTL_BOUNDS, Exchange, MXResolver, choose, is_this_machine
 from twisted_mail.interfaces import MailHost, RemoteRefusal
 
 HOSTNAME = "us.example"
@@ -168,6 +168,43 @@ class LookUpTests(SynchronousTestCase):
             ("us.example", "A", "192.0.2.4"),
         )
         self.assertEqual(["a.there.example"], [name for name, _ in hosts])
+
+    def backup(self, trouble: Exception) -> None:
+        """This server is the second one; of the first nothing is known just now."""
+        self.zone = Zone(
+            ("there.example", "MX", "10 first.example"),
+            ("there.example", "MX", f"20 {HOSTNAME}"),
+            ("there.example", "MX", "30 third.example"),
+            (HOSTNAME, "A", "192.0.2.2"),
+            ("third.example", "A", "192.0.2.3"),
+        )
+        self.zone.table["A", "first.example"] = self.zone.table["AAAA", "first.example"] = trouble
+
+    def test_better_server_that_cannot_be_looked_up_is_waited_for(self) -> None:
+        for trouble in (SERVFAIL, SILENCE):
+            self.backup(trouble)
+            self.assertEqual("451 4.4.3", self.refusal("there.example"))
+
+    def test_better_server_is_looked_up_again_soon(self) -> None:
+        self.backup(SERVFAIL)
+        resolver = self.resolver()
+        self.failureResultOf(Deferred.fromCoroutine(resolver.hosts("there.example")), RemoteRefusal)
+        del self.zone.table["A", "first.example"], self.zone.table["AAAA", "first.example"]
+        self.zone.add("first.example", "A", "192.0.2.1")
+        self.clock.advance(TTL_BOUNDS[0])
+        [host] = self.successResultOf(Deferred.fromCoroutine(resolver.hosts("there.example")))
+        self.assertEqual("first.example", host.name)
+
+    def test_better_server_that_has_no_address_is_a_loop(self) -> None:
+        self.backup(NXDOMAIN)
+        self.assertEqual("554 5.4.6", self.refusal("there.example"))
+
+    def test_this_server_is_found_by_its_name_whatever_its_addresses(self) -> None:
+        for trouble in (SERVFAIL, NXDOMAIN):
+            self.backup(NXDOMAIN)
+            self.zone.table["A", "first.example"] = [dns.Record_A("192.0.2.1")]
+            self.zone.table["A", HOSTNAME] = self.zone.table["AAAA", HOSTNAME] = trouble
+            self.assertEqual([("first.example", ("192.0.2.1",))], self.hosts("there.example"))
 
     def test_domain_that_leads_back_here_is_a_loop(self) -> None:
         for address in ("127.0.0.1", "127.8.8.8", "0.0.0.0"):

@@ -44,6 +44,8 @@ class Exchange:
 
     preference: int
     host: MailHost
+    unknown: str = ""
+    """Why its addresses are not known just now; empty: they are."""
 
 
 # ---- the choice
@@ -54,22 +56,28 @@ def choose(
 ) -> list[MailHost]:
     """Preferred ones first, equal ones shuffled; from this server itself on, the rest is cut off.
 
-    Raises RemoteRefusal, 5yz: none is left.  (A server that is itself in the list must not send the message to one that
-    would send it back, RFC 5321 §5.1.)
+    Raises RemoteRefusal: none is left, 4yz where one may be once its addresses are known, else 5yz.  (A server that is
+    itself in the list must not send the message to one that would send it back, RFC 5321 §5.1.)
     """
     chosen: list[MailHost] = []
+    unknown = ""
+    leads_here = False
     for _, group in groupby(sorted(exchanges, key=_preference), key=_preference):
-        hosts = [exchange.host for exchange in group]
-        if any(is_own(host) for host in hosts):
-            if not chosen:
-                text = f"{domain} leads to this server, which does not take its mail: ask the administrator of either"
-                raise _refusal(554, "4.6", text)
+        equals = list(group)
+        if leads_here := any(is_own(exchange.host) for exchange in equals):
             break
+        hosts = [exchange.host for exchange in equals if exchange.host.addresses]
+        unknown = unknown or next((exchange.unknown for exchange in equals if exchange.unknown), "")
         random.shuffle(hosts)
         chosen += hosts
-    if not chosen:
-        raise _refusal(550, "4.4", f"{domain} has no mail server")
-    return chosen
+    if chosen:
+        return chosen
+    if unknown:
+        raise _not_now(domain, unknown)
+    if leads_here:
+        text = f"{domain} leads to this server, which does not take its mail: ask the administrator of either"
+        raise _refusal(554, "4.6", text)
+    raise _refusal(550, "4.4", f"{domain} has no mail server")
 
 
 def is_this_machine(address: str) -> bool:
@@ -85,6 +93,10 @@ def _preference(exchange: Exchange) -> int:
 
 def _refusal(code: int, detail: str, text: str) -> RemoteRefusal:
     return RemoteRefusal(Reply(code, detail, text), by_remote=False)
+
+
+def _not_now(domain: str, why: str) -> RemoteRefusal:
+    return _refusal(451, "4.3", f"The servers of {domain} cannot be looked up just now ({why})")
 
 
 # ---- the look-up
@@ -180,25 +192,25 @@ class MXResolver:
         except NoSuchName:
             return self._none(550, "1.2", f"The domain {domain} does not exist")
         except NoAnswer as error:
-            raise _refusal(451, "4.3", f"The servers of {domain} cannot be looked up just now ({error})") from error
+            raise _not_now(domain, str(error)) from error
 
     async def _with_addresses(self, domain: str, names: Sequence[tuple[int, str]], ttl: int) -> _Found:
-        """Hosts without an address are left out.  Raises NoAnswer where none is left, and that may change."""
+        """Hosts that have no address are left out, but for this server's own.  Raises NoAnswer: none is known."""
         names = names[:MAX_EXCHANGES]
         answers = await _all(self._addresses(name) for _, name in names)
         exchanges = []
-        unknown: NoAnswer | None = None
         for (preference, name), answer in zip(names, answers, strict=True):
             if isinstance(answer, NoAnswer):
-                unknown = answer
-            elif answer[0]:
+                exchanges.append(Exchange(preference, MailHost(name, (), self._port), str(answer)))
+                ttl = 0  # to be asked again as soon as that is allowed
+            elif answer[0] or name == self._hostname:
                 exchanges.append(Exchange(preference, MailHost(name, answer[0], self._port)))
                 ttl = min(ttl, answer[1])
-        if exchanges:
-            return self._found(exchanges, ttl)
-        if unknown is not None:
-            raise unknown
-        return self._none(550, "4.4", f"{domain} has no mail server")
+        if not exchanges:
+            return self._none(550, "4.4", f"{domain} has no mail server")
+        if all(exchange.unknown for exchange in exchanges):
+            raise NoAnswer(exchanges[0].unknown)
+        return self._found(exchanges, ttl)
 
     async def _addresses(self, name: str) -> tuple[tuple[str, ...], int] | NoAnswer:
         """IPv4 first: a server whose IPv6 address has no name in DNS is refused by many.  With their least TTL."""
