@@ -113,6 +113,10 @@ class SubmissionTests(PolicyCase):
         text = b"BCC: a@x.example,\n b@x.example\n" + WHOLE.replace(b"\n\n", b"\nBcc : c@x.example\n\n")
         self.assertEqual(WHOLE, self.send(self.policy, text))
 
+    def test_resent_bcc_is_taken_out_of_a_message_that_is_sent_again(self) -> None:
+        text = b"Resent-To: a@x.example\n" + WHOLE
+        self.assertEqual(text, self.send(self.policy, b"Resent-Bcc: b@x.example,\n c@x.example\n" + text))
+
 
 class TraceTests(PolicyCase):
     def setUp(self) -> None:

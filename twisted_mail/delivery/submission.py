@@ -1,7 +1,7 @@
 """What a user may do (ports 587 and 465): send to anybody, as an address of their own (RFC 6409).
 
 The message is completed on its way: Date and Message-ID where they are missing, Solicitation where that was said
-in the envelope alone, Bcc taken out.
+in the envelope alone, Bcc and Resent-Bcc taken out.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class SubmissionPolicy:
         names = {name for name, _ in fields(message.header)}
         if "from" in names:
             await self._check_author(message.header)
-        if "bcc" in names:
-            message = message.with_header(without_field(message.header, "bcc"))
+        for hidden in names.intersection(("bcc", "resent-bcc")):  # of a message sent again, too (RFC 5322 §3.6.6)
+            message = message.with_header(without_field(message.header, hidden))
         missing = b""
         if "date" not in names:
             missing += f"Date: {format_datetime(datetime.fromtimestamp(self._clock.seconds(), UTC))}\n".encode()
