@@ -143,6 +143,12 @@ class CheckerTests(TestCase):
         self.directory.set_password(ALICE, HASH, str(verifier_of("caf\u00e9", b"salt")))
         self.successResultOf(self.login("alice", "cafe\u0301"))
 
+    def test_password_of_which_saslprep_leaves_nothing_is_not_the_empty_one(self) -> None:
+        self.directory.set_password(ALICE, HASH, str(verifier_of("\u00ad\u200b", b"salt")))
+        for wrong in ("", "\u00ad"):
+            self.failureResultOf(self.login("alice", wrong), UnauthorizedLogin)
+        self.successResultOf(self.login("alice", "\u00ad\u200b"))
+
     def test_repeated_login_needs_no_thread_until_it_is_forgotten(self) -> None:
         self.directory.set_password(ALICE, HASH, self.directory.new_verifier(ALICE, "secret"))
         for _ in range(3):

@@ -20,9 +20,12 @@ ITERATIONS = 32_768
 
 
 def verifier_of(password: str, salt: bytes, iterations: int = ITERATIONS) -> Verifier:
-    """RFC 5802 §3.  What SASLprep does not allow is taken as it is: some clients do not prepare it."""
+    """RFC 5802 §3.  What SASLprep does not allow is taken as it is: some clients do not prepare it.
+
+    So is what it leaves nothing of (soft hyphens alone, say): else the empty password would be as good (RFC 4616 §2).
+    """
     try:
-        prepared = saslprep(password)
+        prepared = saslprep(password) or password
     except ValueError:
         prepared = password
     salted = PBKDF2HMAC(SHA256(), 32, salt, iterations).derive(prepared.encode())
