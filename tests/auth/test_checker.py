@@ -124,6 +124,18 @@ class CheckerTests(TestCase):
             self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
             self.assertEqual(["{SCRAM-SHA-256}32768"], verified[1:])
 
+    def test_what_is_stored_and_not_asked_makes_a_wrong_password_take_no_longer(self) -> None:
+        for keeps_verifiers, stored, kind in (
+            (False, HASH, "$argon2id"),
+            (True, "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "{SCRAM"),
+        ):
+            self.directory.keeps_verifiers = keeps_verifiers
+            self.directory.set_password(ALICE, stored, VERIFIER)
+            self.checker = self.new_checker()
+            verified = self.verified()
+            self.failureResultOf(self.login("alice", "guess"), UnauthorizedLogin)
+            self.assertEqual([True], [each.startswith(kind) for each in verified])
+
     def test_hash_decides_where_no_verifiers_are_kept_and_the_verifier_goes(self) -> None:
         self.directory.set_password(ALICE, HASH, VERIFIER)
         self.directory.keeps_verifiers = False

@@ -152,10 +152,16 @@ class PasswordChecker:
         """In a thread."""
         if account is not None and passwords.verify(self._checked_against(account), password):
             return True
-        if account is None or self._renewal.is_due(account):
+        if account is None or not self._is_checked_like_nobody(account):
             # a foreign hash may be quicker than ours, and tell that the user exists
             passwords.verify(self._nobody, password)
         return False
+
+    def _is_checked_like_nobody(self, account: Account) -> bool:
+        """By what this server makes itself; what else is stored beside that takes no time."""
+        if self._directory.keeps_verifiers:
+            return bool(account.verifier)
+        return not passwords.needs_rehash(account.password)
 
     def _checked_against(self, account: Account | NewAccount) -> str:
         """The quicker of the two that are stored: whoever steals both attacks that one (decision 0041)."""
