@@ -198,7 +198,7 @@ class ServerProcess:
         return self._process
 
     def start(self, **popen: object) -> None:
-        """Start the process; returns once all its ports answer."""
+        """Start the process; returns once all its ports answer and it would end in order."""
         self.launch(**popen)
         deadline = time.monotonic() + STARTS_WITHIN
         for port in (*astuple(self.ports), *self.web_ports.values()):
@@ -206,6 +206,10 @@ class ServerProcess:
                 assert self.is_running, f"the server ended at once:\n{self.log_text()}"
                 assert time.monotonic() < deadline, f"port {port} does not answer:\n{self.log_text()}"
                 time.sleep(0.02)
+        while not catches(self.pid, signal.SIGTERM):  # ports are bound before the reactor runs
+            assert self.is_running, f"the server ended at once:\n{self.log_text()}"
+            assert time.monotonic() < deadline, f"the reactor does not run:\n{self.log_text()}"
+            time.sleep(0.02)
 
     def terminate(self) -> None:
         """SIGTERM, and do not wait."""
@@ -224,7 +228,7 @@ class ServerProcess:
     def assert_ended_in_order(self) -> None:
         # Twisted shuts down, then dies of the signal that it was sent
         assert self.wait() in (0, -signal.SIGTERM), self.log_text()
-        assert "Server Shut Down" in self.log_text()[self._judged :]
+        assert "Server Shut Down" in self.log_text()[self._judged :], self.log_text()
         self.assert_log_is_clean()
 
     def kill(self) -> None:
@@ -260,6 +264,13 @@ class ServerProcess:
     def tls(self) -> ssl.SSLContext:
         """For clients that trust the server's certificate authority and check names."""
         return self.authority.client_context()
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for that signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [caught] = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def answers(port: int) -> bool:
