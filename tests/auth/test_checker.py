@@ -328,6 +328,16 @@ class CheckerTests(TestCase):
         self.clock.advance(ACCOUNT_RULE.first)
         self.assertEqual(b"alice@example.org", self.successResultOf(done))
 
+    def test_failures_are_counted_under_one_name_whether_the_user_exists_or_not(self) -> None:
+        for name in ("alice", "nobody"):
+            for spelling in (name, f"{name}%laptop", f"{name.upper()}@example.org", name, f"{name}@EXAMPLE.org"):
+                self.failureResultOf(self.login(spelling, "guess"), UnauthorizedLogin)
+            done = self.login(f"{name}@example.org", "guess", peer="198.51.100.7")
+            self.assertNoResult(done)
+            self.clock.advance(ACCOUNT_RULE.first)
+            self.failureResultOf(done, UnauthorizedLogin)
+            self.clock.advance(3600)
+
     def test_login_that_was_right_lately_is_not_slowed_down(self) -> None:
         self.successResultOf(self.login("alice", "secret"))
         for _ in range(ACCOUNT_RULE.free + 3):

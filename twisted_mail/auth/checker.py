@@ -20,7 +20,7 @@ from twisted_mail.auth import passwords
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory, DirectoryError, NewAccount
 from twisted_mail.auth.inquiries import purpose_of
-from twisted_mail.auth.logins import Logins, throttled_name
+from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.recent import RecentLogins
 from twisted_mail.auth.renewal import Renewal
 from twisted_mail.content import Blocking
@@ -67,7 +67,7 @@ class ProofChecker:
 
     async def _check(self, login: IProvenLogin) -> bytes | tuple[()]:
         account = self._logins.find(login.user)
-        name = throttled_name(account, login.user)
+        name = self._logins.throttled_name(account, login.user)
         if account is None or not login.proven:
             self._logins.failed(login.origin.peer, name)
             raise UnauthorizedLogin("wrong name or password")
@@ -125,7 +125,7 @@ class PasswordChecker:
             if isinstance(credentials, PasswordLogin):
                 credentials.secret = app
             return _avatar_id(account)
-        return _avatar_id(await self._verified(host, throttled_name(account, user), account, password))
+        return _avatar_id(await self._verified(host, self._logins.throttled_name(account, user), account, password))
 
     async def _verified(self, host: str, name: str, account: Account | None, password: bytes) -> Account:
         """Raises UnauthorizedLogin or LoginUnavailable."""

@@ -164,9 +164,13 @@ class Directory:
     def _find_nobody_without(self, everybody: None) -> bool:
         return not self._select("SELECT 1 FROM account WHERE verifier = '' LIMIT 1").fetchall()
 
+    def login_name(self, user: str) -> str:
+        """The account that *user* means, or would mean: the same for each spelling, and each time."""
+        return str(self._login_address(user) or login_and_view(user)[0].lower())
+
     def login_salt(self, user: str) -> bytes:
-        """That of the account that *user* means, or would mean: the same for each spelling, and each time."""
-        return self._salt(str(self._login_address(user) or user.lower()))
+        """For SCRAM verifiers of that account, as `salt`."""
+        return self._salt(self.login_name(user))
 
     def salt(self, account: Address) -> bytes:
         """For its SCRAM verifiers.  In any thread."""

@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from twisted_mail.auth.apppasswords import Purpose
 from twisted_mail.auth.directory import Account, Directory
-from twisted_mail.auth.logins import Logins, throttled_name
+from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.tokens import Issuer, IssuerUnavailable, Tokens
 from twisted_mail.auth.verifiers import ITERATIONS
 from twisted_mail.bearer import TokenOffered, TokenVerdict
@@ -60,7 +60,7 @@ class Inquiries:
 
     async def _secret(self, wanted: SecretWanted, origin: Origin) -> Secret:
         account = self._logins.find(wanted.user)
-        await self._logins.wait_for_turn(origin.peer, throttled_name(account, wanted.user))
+        await self._logins.wait_for_turn(origin.peer, self._logins.throttled_name(account, wanted.user))
         found = self._verifiers(account, purpose_of(origin)) if account is not None else {}
         first = next(iter(found.values()), None)
         salt = first.salt if first else self._directory.login_salt(wanted.user)
@@ -73,7 +73,7 @@ class Inquiries:
         oauth = self._oauth
         assert oauth is not None
         claimed = self._logins.find(offered.user)
-        await self._logins.wait_for_turn(origin.peer, throttled_name(claimed, offered.user))
+        await self._logins.wait_for_turn(origin.peer, self._logins.throttled_name(claimed, offered.user))
         owner = self._logins.find(await self._owner(oauth, offered.token))
         if owner is None or (offered.user and claimed != owner):
             return TokenVerdict("", oauth.issuer.configuration)
@@ -97,7 +97,7 @@ class Inquiries:
 
     async def _password(self, wanted: PasswordWanted, origin: Origin) -> StoredPassword:
         account = self._logins.find(wanted.user)
-        await self._logins.wait_for_turn(origin.peer, throttled_name(account, wanted.user))
+        await self._logins.wait_for_turn(origin.peer, self._logins.throttled_name(account, wanted.user))
         return StoredPassword(self._directory.shared_secret(account.address) if account is not None else None)
 
     def _verifiers(self, account: Account, purpose: Purpose | None) -> Mapping[str, Verifier]:

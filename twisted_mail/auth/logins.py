@@ -12,7 +12,6 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_mail.auth.directory import Account, Directory
-from twisted_mail.auth.names import login_and_view
 from twisted_mail.auth.throttle import Throttle
 from twisted_mail.interfaces import LoginUnavailable
 
@@ -51,7 +50,6 @@ class Logins:
     def succeeded(self, host: str, name: str) -> None:
         self._throttle.succeeded(host, name)
 
-
-def throttled_name(account: Account | None, user: str) -> str:
-    """Under which failures are counted: also for users who do not exist."""
-    return str(account.address) if account else login_and_view(user)[0].lower()[:320]
+    def throttled_name(self, account: Account | None, user: str) -> str:
+        """Under which failures are counted: one for all spellings, also of users who do not exist."""
+        return str(account.address) if account else self._directory.login_name(user)[:320]
