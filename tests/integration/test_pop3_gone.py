@@ -1,4 +1,4 @@
-"""A client that goes away without QUIT: nothing is deleted, and the maildrop is free again."""
+"""A client that goes away: without QUIT nothing is deleted, with it all that was marked; the maildrop is free again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.process import ServerProcess
+from tests.integration.process import ServerProcess, User
 from tests.integration.wire import Wire, log_in, send_exactly
+from twisted_mail.mailbox.maildrop import REMOVALS
 from twisted_mail.protocols.keepalive import IDLE
 
 KEEPALIVE_TIMER = 2
@@ -27,11 +28,38 @@ def test_a_line_that_drops_deletes_nothing_and_unlocks(server: ServerProcess, re
         wire.reset()
     else:
         wire.drop()
+    assert login_when_free(server, user).startswith("+OK")
+    assert len(server.stored(user)) == 1
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_who_does_not_wait_for_the_reply_to_quit_has_deleted_all(server: ServerProcess, reset: bool) -> None:
+    user = server.new_user()
+    count = 2 * REMOVALS + 1
+    folder = server.maildir(user) / "new"
+    folder.mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{1_700_000_000 + number}.a.h,S=14,W=17").write_bytes(b"Subject: x\n\nx\n")
+    wire = log_in(server, user)
+    wire.send(b"".join(b"DELE %d\r\n" % number for number in range(1, count + 1)))
+    for _ in range(count):
+        assert wire.reply().startswith("+OK")
+    wire.send(b"QUIT\r\n")
+    if reset:
+        wire.reset()
+    else:
+        wire.drop()
+    assert login_when_free(server, user).startswith("+OK Logged in; messages: 0,")
+    assert server.stored(user) == []
+    assert f"POP3 logout {user.address}, 0 retrieved, {count} deleted" in server.log_text()
+
+
+def login_when_free(server: ServerProcess, user: User) -> str:
+    """The reply to the password, once the session before has ended."""
     deadline = time.monotonic() + 10
     while (answer := login(server, user.address, user.password)).startswith("-ERR [IN-USE]"):
         assert time.monotonic() < deadline
-    assert answer.startswith("+OK")
-    assert len(server.stored(user)) == 1
+    return answer
 
 
 def login(server: ServerProcess, user: str, password: str) -> str:

@@ -85,6 +85,27 @@ class ConversationTests(SynchronousTestCase):
         conversation.go_on()
         self.assertEqual(self.said, ["still here", "cancelled"])
 
+    def test_cancelled_while_it_is_shielded_ends_at_the_first_wait_behind_that(self) -> None:
+        shielded: Deferred[object] = Deferred()
+        cancelled: list[object] = []
+
+        async def talk() -> None:
+            conversation.is_shielded = True
+            self.said.append(await shielded)
+            conversation.is_shielded = False
+            try:
+                await Deferred(cancelled.append)
+            except CancelledError:
+                self.said.append("cancelled")
+
+        conversation = Conversation(talk())
+        conversation.go_on()
+        conversation.cancel()
+        self.assertEqual(self.said, [])
+        shielded.callback("done")
+        self.assertEqual(self.said, ["done", "cancelled"])
+        self.assertEqual(len(cancelled), 1)
+
     def test_cancelled_after_its_end_is_nothing(self) -> None:
         conversation = self.begun()
         conversation.cancel()

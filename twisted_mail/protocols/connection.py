@@ -2,7 +2,8 @@
 
 The session is pure; here are its socket, its clock and its end.  `converse` of a subclass is the whole dispatch; it
 waits for octets with `more_data` and for slow readers with `flush`.  While it waits for anything else, octets that
-arrive stay with the session and reading is paused.  Losing the connection cancels the coroutine.
+arrive stay with the session and reading is paused.  Losing the connection cancels the coroutine, but for what it does
+`to_the_end`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
@@ -190,6 +191,15 @@ class Connection(ABC, TwistedProtocol):
         self._send_pending()
         if self._clogged is not None:
             await self._clogged
+
+    async def to_the_end(self, work: Awaitable[object]) -> None:
+        """Wait for *work*, which is not cancelled where the connection is lost meanwhile."""
+        assert self._conversation is not None
+        self._conversation.is_shielded = True
+        try:
+            await work
+        finally:
+            self._conversation.is_shielded = False
 
     def _send_pending(self) -> None:
         if data := self._session.data_to_send():

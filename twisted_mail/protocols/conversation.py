@@ -23,7 +23,7 @@ def pause() -> Generator[None, None, None]:
 class Conversation:
     """The coroutine must not raise."""
 
-    __slots__ = ("_awaited", "_cancelled", "_coroutine", "_over", "is_paused")
+    __slots__ = ("_awaited", "_cancelled", "_coroutine", "_over", "is_paused", "is_shielded")
 
     def __init__(self, coroutine: Coroutine[Deferred[Any] | None, Any, None]) -> None:
         self._coroutine = coroutine
@@ -32,6 +32,8 @@ class Conversation:
         self._over = False
         self.is_paused = True
         """It waits for `go_on`, with which it also begins."""
+        self.is_shielded = False
+        """What it awaits is not cancelled: `cancel` waits for the first wait behind that."""
 
     def go_on(self) -> None:
         """Only where `is_paused`: run to the next wait."""
@@ -41,7 +43,7 @@ class Conversation:
         """What is awaited raises CancelledError; called from within the coroutine itself, what it awaits next."""
         if self.is_paused:
             self._run(self._coroutine.throw, CancelledError())
-        elif self._awaited is not None:
+        elif self._awaited is not None and not self.is_shielded:
             self._awaited.cancel()
         else:
             self._cancelled = not self._over
@@ -58,7 +60,7 @@ class Conversation:
         else:
             self._awaited = awaited
             awaited.addBoth(self._has_come)
-        if self._cancelled:
+        if self._cancelled and not self.is_shielded:
             self._cancelled = False
             self.cancel()
 

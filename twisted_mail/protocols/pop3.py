@@ -180,9 +180,10 @@ class POP3Server(Connection):
         session.end_message()
 
     async def _update(self, deleted: frozenset[int]) -> None:
+        """QUIT was complete, so what it orders is done, also where the client does not wait for the reply."""
         assert self._maildrop is not None
         try:
-            await self._maildrop.update(deleted)
+            await self.to_the_end(self._maildrop.update(deleted))
         except Exception as error:  # noqa: BLE001 (as above)
             self._refuse(error)
             return
