@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from unittest import mock
 
 from tests.mailbox.disk import MaildirTestCase
 from twisted_mail.interfaces import DeletionFailed, MaildropLocked
+from twisted_mail.mailbox import maildir
 from twisted_mail.mailbox.journal import FOLDER, Bounds, DeletedSession, may_exceed, purge, sessions
 from twisted_mail.mailbox.lock import MaildropLock
 from twisted_mail.mailbox.maildrop import MaildirReader
@@ -111,6 +113,37 @@ class JournalTests(JournalTestCase):
             self.failure(maildrop.update({0}), DeletionFailed)
             maildrop.release()
         self.assertEqual(1, len(self.listing()))
+
+    def test_on_a_full_disk_messages_are_unlinked_and_leave_no_folder(self) -> None:
+        kept = self.put_ours(9)
+        for full in ("new", FOLDER):
+            self.put_ours(1)
+            self.put_ours(2)
+            really_make = os.mkdir
+
+            def mkdir(path: str, mode: int, full: str = full, really_make: Callable[..., None] = really_make) -> None:
+                if os.path.basename(path) == full:
+                    raise OSError(errno.ENOSPC, "full")
+                really_make(path, mode)
+
+            with mock.patch("os.mkdir", mkdir):
+                self.delete("abc", 0, 1)
+            self.assertEqual([kept], maildir.scan(self.path))
+            self.assertFalse(os.path.exists(f"{self.path}/{FOLDER}"))
+
+    def test_message_whose_name_finds_no_room_in_the_journal_is_unlinked(self) -> None:
+        paths = [self.put_ours(number) for number in range(3)]
+        really_rename = os.rename
+
+        def rename(old: str, new: str) -> None:
+            if old.endswith(paths[1]):
+                raise OSError(errno.EDQUOT, "full")
+            really_rename(old, new)
+
+        with mock.patch("os.rename", rename):
+            self.delete("abc", 0, 1)
+        self.assertEqual([paths[0]], self.journal())
+        self.assertEqual([paths[2]], maildir.scan(self.path))
 
     def test_moved_message_is_buried_where_it_is_now(self) -> None:
         self.put("new/1.a.h")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from twisted_mail.durable import Unremoved
+from twisted_mail.durable import Removal, Unremoved
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Burial:
-    """A durable.Job like durable.Removal: the files go into the journal."""
+    """A durable.Job like durable.Removal: the files go into the journal.
+
+    Those for which the disk has no room there are unlinked: who comes to make room must be able to.
+    """
 
     def __init__(self, path: str, folder: str, paths: Sequence[str]) -> None:
         """*path*: the Maildir; *folder*: of the session; *paths*: of the files, in the Maildir."""
@@ -26,9 +32,29 @@ class Burial:
     def publish(self) -> Iterable[str]:
         sources = {os.path.dirname(path) for path in self._paths}
         targets = {source: f"{self._target}/{source[self._skip :]}" for source in sources}
-        for folder in (os.path.dirname(self._target), self._target, *targets.values()):
-            with suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
+        journal = os.path.dirname(self._target)
+        folders = (journal, self._target, *targets.values())
+        try:
+            for folder in folders:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, 0o700)
+        except OSError as error:
+            for folder in reversed(folders):  # nobody shall look for something in what is empty
+                with suppress(OSError):
+                    os.rmdir(folder)
+            if error.errno not in _NO_ROOM:
+                raise
+            return self._unlink(self._paths)
+        self._unlink(self._bury(targets))
+        # where the files are now, and what leads there, before where they were
+        return [*targets.values(), self._target, journal, self._path, *sources]
+
+    def undo(self) -> None:
+        """Nothing: a file that was moved is in the journal, and what it was moved by is answered with an error."""
+
+    def _bury(self, targets: Mapping[str, str]) -> list[str]:
+        """Returns those for which there is no room."""
+        left = []
         for path in self._paths:
             source, name = os.path.split(path)
             try:
@@ -36,9 +62,14 @@ class Burial:
             except FileNotFoundError:
                 self.outcome.gone.append(path)
             except OSError as error:
-                self.outcome.failed.append((path, error))
-        # where the files are now, and what leads there, before where they were
-        return [*targets.values(), self._target, os.path.dirname(self._target), self._path, *sources]
+                if error.errno in _NO_ROOM:
+                    left.append(path)
+                else:
+                    self.outcome.failed.append((path, error))
+        return left
 
-    def undo(self) -> None:
-        """Nothing: a file that was moved is in the journal, and what it was moved by is answered with an error."""
+    def _unlink(self, paths: Sequence[str]) -> Iterable[str]:
+        """Returns the directories that must be synced then."""
+        removal = Removal(paths)
+        removal.outcome = self.outcome
+        return removal.publish()

@@ -2,7 +2,7 @@
 
 Other programs may work on the same Maildir at the same time: a message that they moved to `cur/` or whose flags they
 changed is found again by the rest of its name, one that they removed is MessageGone.  Promise: when `update` returns,
-each file is unlinked, or in the journal, and its folder synced; when it raises, some may be.
+each file is in the journal, or unlinked, and its folder synced; when it raises, some may be.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class MaildirMaildrop:
         try:
             await self._removing.committer.run(job, Phase.PUBLISH)
         except OSError as error:
-            raise DeletionFailed(f"the folder could not be synced: {error}") from error
+            raise DeletionFailed(f"what was deleted may still be there: {error}") from error
         return job
 
     async def _purge(self, batch: DeletedSession) -> None:
