@@ -86,6 +86,24 @@ class SubmissionTests(PolicyCase):
         text = WHOLE.replace(b"From: alice@example.org", b"From: The Boss\n <boss@example.org>")
         self.assertEqual("550 5.7.1", self.refusal(self.policy, text))
 
+    def test_author_that_is_somebody_else_here_is_refused_however_it_is_written(self) -> None:
+        for author in (
+            b"alice@example.org <boss@example.org>",
+            b"carol@elsewhere.example <boss@example.org>",
+            b"boss@example.org alice@example.org",
+            b"boss@example.org.",
+            b"alice@example.org\nFrom: a@b <boss@example.org>",
+            b"boss@example.org\nFrom: a@b <carol@elsewhere.example>",
+            b"(" * 3000 + b")" * 3000 + b" boss@example.org",
+            b"a@b <\n boss@example.org>",
+        ):
+            text = WHOLE.replace(b"alice@example.org", author, 1)
+            self.assertEqual("550 5.7.1", self.refusal(self.policy, text), author[:60])
+
+    def test_own_address_as_a_display_name_without_quotes_is_taken(self) -> None:
+        text = WHOLE.replace(b"alice@example.org", b"alice@example.org <alice@example.org>", 1)
+        self.assertEqual(text, self.send(self.policy, text))
+
     def test_author_in_another_domain_is_passed_on(self) -> None:
         text = WHOLE.replace(b"From: alice@example.org", b"From: carol@elsewhere.example")
         self.assertEqual(text, self.send(self.policy, text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twisted_mail.message.addresses import listed_addresses
+from twisted_mail.message.addresses import listed_addresses, shown_addresses
 
 
 def test_names_and_addresses_of_all_fields() -> None:
@@ -24,3 +24,17 @@ def test_any_value_is_read(value: str) -> None:
     for name, address in listed_addresses([value]):
         assert isinstance(name, str)
         assert isinstance(address, str)
+    assert all(shown_addresses(value))
+
+
+def test_of_a_field_that_is_not_well_written_all_that_may_be_shown_is_named() -> None:
+    for value, shown in (
+        ('"x <c@example.org>" <a@example.org>, b@example.org', ["a@example.org", "b@example.org"]),
+        ("c@example.org <a@example.org>", ["a@example.org"]),
+        ("c@d < a@example.org >, <b@example.org>", ["a@example.org", "b@example.org"]),
+        ("a@example.org b@example.org", ["a@example.org", "b@example.org"]),
+        ("(" * 5000 + ")" * 5000 + "a@example.org", ["a@example.org"]),
+        ("nobody", ["nobody"]),
+        ("", []),
+    ):
+        assert shown_addresses(value) == shown, value[:60]

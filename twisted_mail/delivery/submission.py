@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twisted_mail.content import Message
 from twisted_mail.interfaces import IDelivery, IDeliveryTarget, IUsers
-from twisted_mail.message.addresses import listed_addresses
+from twisted_mail.message.addresses import shown_addresses
 from twisted_mail.message.header import fields, without_field
 from twisted_mail.smtp.address import Address, AddressError, parse_address
 from twisted_mail.smtp.envelope import MailOptions, Origin
@@ -63,13 +63,13 @@ class SubmissionPolicy:
         return message.with_fields(missing) if missing else message
 
     async def _check_author(self, header: bytes) -> None:
-        """From may name other domains (a message resent), but nobody else in ours."""
+        """From may name other domains (a message resent), but nobody else in ours, however it is written."""
         values = [
             field.partition(b":")[2].decode("utf-8", "replace") for name, field in fields(header) if name == "from"
         ]
-        for _, text in listed_addresses(values):
+        for text in (text for value in values for text in shown_addresses(value)):
             try:
-                author = parse_address(text)
+                author = parse_address(text.rstrip("."))
             except AddressError:
                 continue
             if await self._users.is_local(author.domain) and not await self._users.may_send_as(self._account, author):
