@@ -401,8 +401,11 @@ class IMaildrop(Interface):
     def open(index: int) -> Awaitable[IMessageReader]:
         """Raises MessageGone or MessageUnreadable."""
 
-    def update(deleted: Set[int]) -> Awaitable[None]:
-        """Delete these for good: unlinked and the directory synced.  Raises DeletionFailed if some could not be."""
+    def update(deleted: Set[int]) -> Awaitable[Set[int]]:
+        """Delete these for good: unlinked and the directory synced.  Raises DeletionFailed if some could not be.
+
+        What is not here any more then: all of them, or none where the maildrop ignores deletion.
+        """
 
     def release() -> None:
         """Give up the lock.  Safe at any time, more than once."""

@@ -28,11 +28,14 @@ def view(user: User, name: str) -> User:
     return replace(user, address=f"{user.address}%{name}")
 
 
-def delete(server: ServerProcess, user: User, *numbers: int) -> None:
+def delete(server: ServerProcess, user: User, *numbers: int) -> str:
+    """The reply to QUIT."""
     with log_in(server, user) as wire:
         for number in numbers:
             assert wire.say(f"DELE {number}").startswith("+OK")
-        assert wire.say("QUIT").startswith("+OK")
+        reply = wire.say("QUIT")
+    assert reply.startswith("+OK")
+    return reply
 
 
 def uids(server: ServerProcess, user: User) -> list[str]:
@@ -54,7 +57,7 @@ def test_each_device_deletes_for_itself_and_the_last_one_for_all(server: ServerP
     every = uids(server, user)
     laptop, phone = view(user, "laptop"), view(user, "phone")
     assert uids(server, phone) == every
-    delete(server, laptop, 1)
+    assert delete(server, laptop, 1) == "+OK Goodbye; messages deleted: 1"
     assert uids(server, laptop) == every[1:]
     assert uids(server, phone) == uids(server, user) == uids(server, view(user, "keep")) == every
     server.admin("account", "views", user.address, "--remove", "keep")
@@ -69,8 +72,9 @@ def test_in_keep_and_recent_nothing_can_be_deleted(server: ServerProcess, user: 
     fill(server, user, 1)
     [uid] = uids(server, user)
     for name in ("keep", "recent"):
-        delete(server, view(user, name), 1)
+        assert delete(server, view(user, name), 1) == "+OK Goodbye"
         assert uids(server, view(user, name)) == [uid]
+        assert f"POP3 logout {view(user, name).address}, 0 retrieved, 0 deleted" in server.log_text()
     assert uids(server, user) == [uid]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Set
 from unittest import mock
 
 from zope.interface.verify import verifyObject
@@ -41,10 +42,12 @@ class ViewsTestCase(MaildirTestCase):
         self.addCleanup(view.release)
         return view
 
-    def delete(self, name: str, *indexes: int) -> None:
+    def delete(self, name: str, *indexes: int) -> Set[int]:
+        """What the view says is not in it any more."""
         view = self.open_view(name)
-        self.result(view.update(set(indexes)))
+        gone = self.result(view.update(set(indexes)))
         view.release()
+        return gone
 
     def seen(self, name: str) -> list[str]:
         view = self.open_view(name)
@@ -131,8 +134,8 @@ class SpecialViewsTests(ViewsTestCase):
         self.assertEqual([self.uids[1], self.uids[2]], self.on_disk())
 
     def test_keep_ignores_deletion_and_holds_all(self) -> None:
-        self.delete("keep", 0, 1, 2)
-        self.delete("laptop", 0, 1, 2)
+        self.assertEqual(set(), self.delete("keep", 0, 1, 2))
+        self.assertEqual({0, 1, 2}, self.delete("laptop", 0, 1, 2))
         self.assertEqual(self.uids, self.seen("keep"))
         self.assertEqual([], self.seen("laptop"))
 

@@ -108,7 +108,7 @@ class Server:
                 if any(self._names[index] == "unreadable" for index in deleted):
                     self.session.refuse("Some deleted messages not removed", "SYS/TEMP")
                 else:
-                    self.session.updated()
+                    self.session.updated(len(deleted))
             case StartTLS():
                 self.session.tls_started()
 

@@ -216,6 +216,6 @@ class CloseTests(TestCase):
 
     def test_answer_without_its_question_is_our_bug(self) -> None:
         session = logged_in()
-        self.assertRaises(AssertionError, session.updated)
+        self.assertRaises(AssertionError, session.updated, 0)
         said(session, b"RETR 1\r\n")
         self.assertRaises(AssertionError, session.logged_in, LISTING)

@@ -139,9 +139,9 @@ class MaildirMaildrop:
         except FileNotFoundError as error:
             raise MessageGone(f"{self._path}/{self._snapshot.paths[index]}") from error
 
-    async def update(self, deleted: Set[int]) -> None:
+    async def update(self, deleted: Set[int]) -> Set[int]:
         if not deleted:
-            return
+            return deleted
         octets = sum(self.listing.sizes[index] for index in deleted)
         batch = DeletedSession(self._session, int(time.time()), len(deleted), octets)
         indexes = sorted(deleted)
@@ -152,6 +152,7 @@ class MaildirMaildrop:
         if failed:
             path, error = failed[0]
             raise DeletionFailed(f"{len(failed)} of {len(deleted)}, the first {path}: {error}")
+        return deleted
 
     def release(self) -> None:
         folder, self._folder = self._folder, None

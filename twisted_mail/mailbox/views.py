@@ -159,10 +159,10 @@ class ViewMaildrop:
     async def open(self, index: int) -> IMessageReader:
         return await self._maildrop.open(self._visible[index])
 
-    async def update(self, deleted: Set[int]) -> None:
+    async def update(self, deleted: Set[int]) -> Set[int]:
         view = self._views[self._name]
         if not deleted or view.ignores_deletion:
-            return
+            return frozenset()
         drop = Drop(int(self._shelf.now()), self._session)
         uids = self._maildrop.listing.uids
         there = set(uids)
@@ -174,6 +174,7 @@ class ViewMaildrop:
         except OSError as error:
             raise DeletionFailed(f"the view {self._name} could not be written: {error}") from error
         await self._remove(self._shelf.removable(list(self._views.values()), uids))
+        return deleted
 
     def release(self) -> None:
         self._maildrop.release()

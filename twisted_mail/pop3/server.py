@@ -216,11 +216,10 @@ class ServerSession:
         assert self._reading is not None
         self._reading.end(question)
 
-    def updated(self) -> None:
-        """Answer Update: what was marked is deleted, for good."""
-        question = self._answered(Update)
-        assert isinstance(question, Update)
-        self._replies.accept(Text.UPDATED if question.deleted else Text.GOODBYE, count=len(question.deleted))
+    def updated(self, count: int) -> None:
+        """Answer Update: what was marked is deleted, for good; so many messages."""
+        self._answered(Update)
+        self._replies.accept(Text.UPDATED if count else Text.GOODBYE, count=count)
         self._close("QUIT")
 
     def close(self, text: str, code: str = "SYS/TEMP", reason: str = "ended by the server") -> None:

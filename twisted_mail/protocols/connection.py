@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IPushProducer, IReactorTime
@@ -35,6 +35,8 @@ from twisted_mail.protocols.outlet import Outlet, is_wrapped
 from twisted_mail.protocols.tls import Certificates, TLSLayer, tls_info
 from twisted_mail.smtp.envelope import Origin
 from twisted_mail.transcript import Transcript
+
+T = TypeVar("T")
 
 
 class Farewell(Enum):
@@ -192,12 +194,12 @@ class Connection(ABC, TwistedProtocol):
         if self._clogged is not None:
             await self._clogged
 
-    async def to_the_end(self, work: Awaitable[object]) -> None:
-        """Wait for *work*, which is not cancelled where the connection is lost meanwhile."""
+    async def to_the_end(self, work: Awaitable[T]) -> T:
+        """What *work* gives, which is not cancelled where the connection is lost meanwhile."""
         assert self._conversation is not None
         self._conversation.is_shielded = True
         try:
-            await work
+            return await work
         finally:
             self._conversation.is_shielded = False
 

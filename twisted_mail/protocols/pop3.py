@@ -6,7 +6,7 @@ that it has at hand; only QUIT, and RETR and TOP of others, come here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from twisted.cred.error import UnauthorizedLogin
@@ -183,14 +183,14 @@ class POP3Server(Connection):
         """QUIT was complete, so what it orders is done, also where the client does not wait for the reply."""
         assert self._maildrop is not None
         try:
-            await self.to_the_end(self._maildrop.update(deleted))
+            gone = await self.to_the_end(self._maildrop.update(deleted))
         except Exception as error:  # noqa: BLE001 (as above)
             self._refuse(error)
             return
         finally:
             self._end_login()
-        self._note_deletion(deleted)
-        self._session.updated()
+        self._note_deletion(gone)
+        self._session.updated(len(gone))
 
     def _note_sent(self) -> None:
         if sent := self._session.take_sent():
@@ -201,7 +201,7 @@ class POP3Server(Connection):
         about = {"uids": uids, "count": len(uids), "octets": octets, "lines": lines}
         self.note("sent {count}, {octets} octets", "message.retrieved", level=LogLevel.debug, **about)
 
-    def _note_deletion(self, deleted: frozenset[int]) -> None:
+    def _note_deletion(self, deleted: Set[int]) -> None:
         assert self._maildrop is not None
         self._note_sent()
         self._sent.flush()
