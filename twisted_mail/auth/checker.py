@@ -30,7 +30,7 @@ from twisted_mail.smtp.address import Address
 NOBODY = Address("nobody", "invalid")
 """Whose password is checked where the user does not exist."""
 
-MAX_WAITING = 1000  # for a thread: with two cores some ten seconds
+MAX_WAITING = 1000  # for a thread: with two cores some two seconds, with argon2 some fifteen
 
 
 class AppPasswordUse:
