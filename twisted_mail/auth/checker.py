@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_mail.auth import passwords
 from twisted_mail.auth.apppasswords import Purpose
-from twisted_mail.auth.directory import Account, Directory, DirectoryError, NewAccount
+from twisted_mail.auth.directory import Account, Directory, DirectoryError
 from twisted_mail.auth.inquiries import purpose_of
 from twisted_mail.auth.logins import Logins
 from twisted_mail.auth.recent import RecentLogins
@@ -101,7 +101,7 @@ class PasswordChecker:
         self._waiting = 0
         self._recent = recent
         self._renewal = Renewal(directory, blocking, recent)
-        self._nobody = self._checked_against(directory.new_account(NOBODY, secrets.token_hex()))
+        self._nobody = _stored_of_nobody(directory)
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Fails with UnauthorizedLogin, AccountDisabled or LoginUnavailable."""
@@ -163,11 +163,18 @@ class PasswordChecker:
             return bool(account.verifier)
         return not passwords.needs_rehash(account.password)
 
-    def _checked_against(self, account: Account | NewAccount) -> str:
+    def _checked_against(self, account: Account) -> str:
         """The quicker of the two that are stored: whoever steals both attacks that one (decision 0041)."""
         if self._directory.keeps_verifiers and account.verifier:
             return passwords.SCRAM + account.verifier
         return account.password
+
+
+def _stored_of_nobody(directory: Directory) -> str:
+    """What a password is checked against where the user does not exist: as of a new account, and nothing fits."""
+    password = secrets.token_hex()
+    verifier = directory.new_verifier(NOBODY, password)
+    return passwords.SCRAM + verifier if verifier else passwords.hash_password(password)
 
 
 def _avatar_id(account: Account) -> bytes:

@@ -31,10 +31,10 @@ class Renewal:
 
     def begin(self, account: Account, password: bytes) -> None:
         """*password* is right.  Returns at once."""
-        if self.is_due(account):
+        if self._is_due(account):
             Deferred.fromCoroutine(self._renew(account, password)).addErrback(self._failed, account)
 
-    def is_due(self, account: Account) -> bool:
+    def _is_due(self, account: Account) -> bool:
         return passwords.needs_rehash(account.password) or bool(account.verifier) != self._directory.keeps_verifiers
 
     async def _renew(self, account: Account, password: bytes) -> None:
