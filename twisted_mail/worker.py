@@ -130,15 +130,19 @@ def main() -> None:
     reactor.addSystemEventTrigger("after", "shutdown", observing.stop)
     wire.reload = serving.read_certificates
     wire.drain = drain
-    # Twisted's own answer to SIGTERM is an error where the process is just ending by itself
+    _end_at_sigterm(wire, reactor)
+    reactor.run()
+    if failures:
+        raise SystemExit(1)
+
+
+def _end_at_sigterm(wire: NewsWire, reactor: ReactorBase) -> None:
+    """Once the reactor runs: its own answer is an error where the process is just ending by itself."""
     reactor.callWhenRunning(
         signal.signal,
         signal.SIGTERM,
         lambda number, frame: reactor.callFromThread(wire.end),
     )
-    reactor.run()
-    if failures:
-        raise SystemExit(1)
 
 
 def _first_line() -> bytes:
