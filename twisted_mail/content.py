@@ -6,7 +6,6 @@ dies, or the message is dropped, nothing is left behind.  A message is made once
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import BinaryIO
 
 from twisted.internet.defer import Deferred
 
+from twisted_mail.durable import NO_ROOM
 from twisted_mail.filecontents import MEMORY_BOUND, Contents, Octets, SpilledBody, write_all
 from twisted_mail.framing import line_ends
 from twisted_mail.message.evidence import Evidence, is_junk
@@ -179,6 +179,6 @@ class MessageBuilder:
 
 def disk_refusal(error: OSError) -> SMTPError:
     """What the client hears when the disk fails: 452 where there is no room, else 451 (RFC 5321 §4.2.3)."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in NO_ROOM:
         return SMTPError.of(452, "3.1", "There is no room on the disk here, try again later")
     return SMTPError.of(451, "3.0", "The message cannot be stored just now, try again later")

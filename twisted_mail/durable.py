@@ -9,6 +9,7 @@ Who runs the batches, and where, is in committing/.  A job is a value that can b
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -23,6 +24,9 @@ MAX_BATCH = 250
 
 Each may come with an open file to the committer's process; Linux sends 253 of them at once (SCM_MAX_FD).
 """
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""A full disk, or what one user may have of it."""
 
 T = TypeVar("T")
 

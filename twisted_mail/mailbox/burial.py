@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from twisted_mail.durable import Removal, Unremoved
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+from twisted_mail.durable import NO_ROOM, Removal, Unremoved
 
 
 class Burial:
@@ -42,7 +39,7 @@ class Burial:
             for folder in reversed(folders):  # nobody shall look for something in what is empty
                 with suppress(OSError):
                     os.rmdir(folder)
-            if error.errno not in _NO_ROOM:
+            if error.errno not in NO_ROOM:
                 raise
             return self._unlink(self._paths)
         self._unlink(self._bury(targets))
@@ -62,7 +59,7 @@ class Burial:
             except FileNotFoundError:
                 self.outcome.gone.append(path)
             except OSError as error:
-                if error.errno in _NO_ROOM:
+                if error.errno in NO_ROOM:
                     left.append(path)
                 else:
                     self.outcome.failed.append((path, error))

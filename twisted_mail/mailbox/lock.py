@@ -8,11 +8,11 @@ written is when the account logged in last, and means something always.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import time
 
+from twisted_mail.durable import NO_ROOM
 from twisted_mail.interfaces import LoginTooSoon, MaildropLocked
 
 _RECORD = 512
@@ -80,7 +80,7 @@ def _write(descriptor: int, holder: str) -> None:
     try:
         os.pwrite(descriptor, holder.encode("utf-8", "replace")[: _RECORD - 1].ljust(_RECORD, b"\n"), 0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in NO_ROOM:
             raise
 
 
